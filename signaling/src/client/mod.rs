@@ -1,0 +1,247 @@
+//! A signaling client over any byte stream: one spawned task owns the socket, a handle sends, a queue brings events.
+//!
+//! Knows WebSocket and a [`Dialect`]; knows neither how the stream came to be nor what the bot does.
+
+mod handshake;
+mod task;
+
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::mpsc,
+    task::AbortHandle,
+    time::Instant,
+};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::{
+    CloseReason, Command, Dialect, EncodeError, Event, FrameObserver, QueueLimits,
+    outbox::{Outbox, PushError},
+};
+
+pub use handshake::ClientError;
+
+/// Where the WebSocket handshake goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientTarget {
+    /// `ws://host:port/path`; gives the `Host` header and the path, the stream is the caller's.
+    pub url: String,
+    /// More headers of the request, such as `Origin` or `Sec-WebSocket-Protocol`.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Times and bounds of a client.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// The server must answer the handshake within this. Default 5 s.
+    pub handshake_timeout: Duration,
+    /// How often a ping is sent. Default 1 s.
+    pub ping_interval: Duration,
+    /// The connection counts as dead when nothing at all came for this long. Default 4 s.
+    pub idle_timeout: Duration,
+    /// How long a polite close may take before the stream is dropped. Default 1 s.
+    pub close_timeout: Duration,
+    /// Longest message that is accepted, in bytes. Default 1 MiB.
+    pub max_message_size: usize,
+    /// What may wait to be written. Default 16,384 messages and 8 MiB: a broadcaster's offers to 1,000 viewers.
+    pub send_queue: QueueLimits,
+    /// Events that may wait to be read; when they are full the socket is not read. Default 1,024.
+    pub event_queue: usize,
+    /// Sees every text frame. Default none.
+    pub observer: Option<FrameObserver>,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            handshake_timeout: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(1),
+            idle_timeout: Duration::from_secs(4),
+            close_timeout: Duration::from_secs(1),
+            max_message_size: 1 << 20,
+            send_queue: QueueLimits {
+                messages: 16_384,
+                bytes: 8 << 20,
+            },
+            event_queue: 1_024,
+            observer: None,
+        }
+    }
+}
+
+/// An event and when its frame was read from the socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimedEvent {
+    /// When the frame was read.
+    pub at: Instant,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Why a command was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The connection has ended or is ending.
+    #[error("connection is closed; its last event says why")]
+    Closed,
+    /// The server does not read fast enough.
+    #[error(
+        "send queue is full with {messages} messages, {bytes} bytes; the server reads too slowly, \
+         retry later or raise ClientConfig::send_queue"
+    )]
+    Full {
+        /// Messages waiting.
+        messages: usize,
+        /// Bytes waiting.
+        bytes: usize,
+    },
+    /// The protocol cannot say it.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}
+
+/// Makes connections.
+#[derive(Debug)]
+pub struct Client;
+
+/// Sends commands. The connection closes politely when the last clone is dropped; commands sent before still go out.
+#[derive(Clone, Debug)]
+pub struct ClientHandle {
+    shared: Arc<HandleShared>,
+}
+
+#[derive(Debug)]
+struct HandleShared {
+    outbox: Arc<Outbox<Ask>>,
+    dialect: Arc<Mutex<Dialect>>,
+    task: AbortHandle,
+}
+
+/// Why the task is asked to close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ask {
+    /// Nobody sends or nobody listens any more.
+    Close,
+}
+
+/// Brings events, the last of which is [`Event::Closed`]. Dropping it closes the connection politely.
+#[derive(Debug)]
+pub struct ClientEvents {
+    events: mpsc::Receiver<TimedEvent>,
+    outbox: Arc<Outbox<Ask>>,
+    closed: Arc<OnceLock<(Instant, CloseReason)>>,
+    done: bool,
+}
+
+impl Client {
+    /// Does the WebSocket handshake on `stream` and spawns the task that owns it from then on.
+    ///
+    /// Needs a tokio runtime with time enabled.
+    ///
+    /// # Errors
+    /// [`ClientError`] when no WebSocket came of it; the stream is dropped.
+    pub async fn connect<S>(
+        stream: S,
+        target: ClientTarget,
+        dialect: Dialect,
+        config: ClientConfig,
+    ) -> Result<(ClientHandle, ClientEvents), ClientError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let socket = handshake::shake(stream, target, &config).await?;
+        let (sender, events) = mpsc::channel(config.event_queue.max(1));
+        let outbox = Arc::new(Outbox::new(config.send_queue));
+        let dialect = Arc::new(Mutex::new(dialect));
+        let closed = Arc::new(OnceLock::new());
+        let task = task::Task {
+            config,
+            outbox: outbox.clone(),
+            dialect: dialect.clone(),
+            events: sender,
+            closed: closed.clone(),
+        };
+        let task = tokio::spawn(task.run(socket)).abort_handle();
+        let shared = Arc::new(HandleShared {
+            outbox: outbox.clone(),
+            dialect,
+            task,
+        });
+        Ok((
+            ClientHandle { shared },
+            ClientEvents {
+                events,
+                outbox,
+                closed,
+                done: false,
+            },
+        ))
+    }
+}
+
+impl ClientHandle {
+    /// Queues a command without waiting. Commands go out in the order in which they were sent.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing of the command was sent.
+    pub fn send(&self, command: Command) -> Result<(), SendError> {
+        // Held until the frames are queued: a dialect that numbers its messages must see them leave in that order.
+        let mut dialect = self.shared.dialect.lock().unwrap_or_else(PoisonError::into_inner);
+        let frames = dialect.encode(&command)?;
+        self.shared
+            .outbox
+            .push(frames.into_iter().map(Utf8Bytes::from))
+            .map_err(|error| match error {
+                PushError::Closed => SendError::Closed,
+                PushError::Full(full) => SendError::Full {
+                    messages: full.messages,
+                    bytes: full.bytes,
+                },
+            })
+    }
+
+    /// Drops the stream without a close frame, as a killed process would, as soon as the runtime gets to it.
+    pub fn abort(&self) {
+        self.shared.outbox.shut();
+        self.shared.task.abort();
+    }
+}
+
+impl Drop for HandleShared {
+    fn drop(&mut self) {
+        self.outbox.close(Ask::Close);
+    }
+}
+
+impl ClientEvents {
+    /// The next event in the order of arrival; `None` after [`Event::Closed`]. Cancel-safe.
+    pub async fn next(&mut self) -> Option<TimedEvent> {
+        if self.done {
+            return None;
+        }
+        if let Some(event) = self.events.recv().await {
+            return Some(event);
+        }
+        self.done = true;
+        // A task that could not say why it ended was aborted, or its runtime was dropped.
+        let (at, reason) = self
+            .closed
+            .get()
+            .cloned()
+            .unwrap_or_else(|| (Instant::now(), CloseReason::Aborted));
+        Some(TimedEvent {
+            at,
+            event: Event::Closed(reason),
+        })
+    }
+}
+
+impl Drop for ClientEvents {
+    fn drop(&mut self) {
+        self.outbox.close(Ask::Close);
+    }
+}

@@ -1,0 +1,191 @@
+//! The task that owns a client's socket: frames in and out, pings, the end.
+
+use std::{
+    collections::VecDeque,
+    pin::pin,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
+
+use super::{Ask, ClientConfig, TimedEvent};
+use crate::{
+    CloseReason, DecodeError, Dialect, Direction, Event, ObservedFrame,
+    outbox::Outbox,
+    socket::{Ending, Socket, Turn},
+};
+
+pub(super) struct Task {
+    pub(super) config: ClientConfig,
+    pub(super) outbox: Arc<Outbox<Ask>>,
+    pub(super) dialect: Arc<Mutex<Dialect>>,
+    pub(super) events: mpsc::Sender<TimedEvent>,
+    pub(super) closed: Arc<OnceLock<(Instant, CloseReason)>>,
+}
+
+/// How the connection ends.
+enum End {
+    /// This side closes; what waits is flushed first.
+    Polite,
+    /// The server sent a close frame, which is to be answered.
+    Answer(CloseReason),
+    /// The server broke the protocol and is told so.
+    Complain(CloseCode, String),
+    /// There is nobody to tell.
+    Gone(CloseReason),
+}
+
+impl Task {
+    pub(super) async fn run<S>(self, mut socket: Socket<S>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let end = self.serve(&mut socket).await;
+        let at = Instant::now();
+        self.outbox.shut();
+        let limit = self.config.close_timeout;
+        let sent = |text: &str| self.observe(Direction::Sent, text);
+        let reason = match end {
+            End::Polite => {
+                socket
+                    .close(CloseCode::Normal, String::new(), Some(&*self.outbox), sent, limit)
+                    .await;
+                CloseReason::Local
+            }
+            End::Answer(reason) => {
+                socket.finish(limit).await;
+                reason
+            }
+            End::Complain(code, detail) => {
+                socket
+                    .close(code, detail.clone(), None::<&Outbox<Ask>>, sent, limit)
+                    .await;
+                CloseReason::Protocol(detail)
+            }
+            End::Gone(reason) => reason,
+        };
+        // Set before the sender is dropped with `self`, so that whoever sees the end of the queue finds the reason.
+        let _ = self.closed.set((at, reason));
+    }
+
+    async fn serve<S>(&self, socket: &mut Socket<S>) -> End
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut heard = Instant::now();
+        let mut ping = heard + self.config.ping_interval;
+        let mut alarm = pin!(sleep_until(ping.min(heard + self.config.idle_timeout)));
+        let mut waiting: VecDeque<TimedEvent> = VecDeque::new();
+        loop {
+            let sent = |text: &str| self.observe(Direction::Sent, text);
+            let turn = if waiting.is_empty() {
+                tokio::select! {
+                    // What has come is read before silence counts.
+                    biased;
+                    turn = socket.turn(&self.outbox, sent) => Some(turn),
+                    () = &mut alarm => None,
+                }
+            } else {
+                tokio::select! {
+                    biased;
+                    place = self.events.reserve() => {
+                        let (Ok(place), Some(event)) = (place, waiting.pop_front()) else {
+                            return End::Polite;
+                        };
+                        place.send(event);
+                        continue;
+                    }
+                    turn = socket.write_only(&self.outbox, sent) => Some(turn),
+                    () = &mut alarm => None,
+                }
+            };
+            let now = Instant::now();
+            match turn {
+                Some(Turn::Message(message)) => {
+                    heard = now;
+                    if let Some(end) = self.take(message, now, &mut waiting) {
+                        return end;
+                    }
+                }
+                Some(Turn::Ended(ending)) => return end_of(ending),
+                Some(Turn::Closing(Ask::Close)) => return End::Polite,
+                None => {
+                    let idle = self.config.idle_timeout;
+                    if waiting.is_empty() && now >= heard + idle {
+                        return End::Gone(CloseReason::Timeout { idle });
+                    }
+                    if now >= ping {
+                        socket.ping();
+                        ping = now + self.config.ping_interval;
+                    }
+                    let silent = if waiting.is_empty() {
+                        heard + idle
+                    } else {
+                        now + idle
+                    };
+                    alarm.as_mut().reset(ping.min(silent));
+                }
+            }
+        }
+    }
+
+    fn take(&self, message: Message, at: Instant, waiting: &mut VecDeque<TimedEvent>) -> Option<End> {
+        match message {
+            Message::Text(text) => {
+                self.observe(Direction::Received, &text);
+                let decoded = self
+                    .dialect
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .decode(&text);
+                let events = decoded.unwrap_or_else(|error| vec![Event::Undecodable(error)]);
+                waiting.extend(events.into_iter().map(|event| TimedEvent { at, event }));
+                None
+            }
+            Message::Binary(payload) => {
+                let event = Event::Undecodable(DecodeError::Binary { bytes: payload.len() });
+                waiting.push_back(TimedEvent { at, event });
+                None
+            }
+            Message::Close(frame) => Some(End::Answer(match frame {
+                Some(frame) => CloseReason::Remote {
+                    code: frame.code.into(),
+                    reason: frame.reason.to_string(),
+                },
+                // RFC 6455 section 7.1.5: a close frame without a code counts as 1005.
+                None => CloseReason::Remote {
+                    code: 1005,
+                    reason: String::new(),
+                },
+            })),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
+        }
+    }
+
+    fn observe(&self, direction: Direction, text: &str) {
+        if let Some(observer) = &self.config.observer {
+            observer.observe(&ObservedFrame {
+                at: Instant::now(),
+                direction,
+                connection: 0,
+                peer: None,
+                text,
+            });
+        }
+    }
+}
+
+fn end_of(ending: Ending) -> End {
+    match ending {
+        Ending::Eof => End::Gone(CloseReason::Eof),
+        Ending::Io(detail) => End::Gone(CloseReason::Io(detail)),
+        Ending::TooBig(detail) => End::Complain(CloseCode::Size, format!("message too big: {detail}")),
+        Ending::InvalidText => End::Complain(CloseCode::Invalid, "text is not UTF-8".to_owned()),
+        Ending::Protocol(detail) => End::Complain(CloseCode::Protocol, detail),
+    }
+}

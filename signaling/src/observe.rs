@@ -1,0 +1,52 @@
+//! A tap on the frames of a connection, for traces. Sees text as it is on the wire and changes nothing.
+
+use std::{fmt, sync::Arc};
+
+use tokio::time::Instant;
+
+use crate::PeerId;
+
+/// Which way a frame went, seen from the side that observes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Written by this side.
+    Sent,
+    /// Read by this side.
+    Received,
+}
+
+/// One text frame as it passed.
+#[derive(Clone, Copy, Debug)]
+pub struct ObservedFrame<'a> {
+    /// When.
+    pub at: Instant,
+    /// Which way.
+    pub direction: Direction,
+    /// The connection, numbered from 1 by the side that observes; a client is always 0.
+    pub connection: u64,
+    /// The peer on that connection, once a server has named it; a client says `None`.
+    pub peer: Option<&'a PeerId>,
+    /// The text.
+    pub text: &'a str,
+}
+
+/// Called with each text frame, on the task of its connection: hand it on and return.
+#[derive(Clone)]
+pub struct FrameObserver(Arc<dyn Fn(&ObservedFrame<'_>) + Send + Sync>);
+
+impl FrameObserver {
+    /// Wraps a function. It must not block.
+    pub fn new(observe: impl Fn(&ObservedFrame<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
+    }
+
+    pub(crate) fn observe(&self, frame: &ObservedFrame<'_>) {
+        (self.0)(frame);
+    }
+}
+
+impl fmt::Debug for FrameObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FrameObserver")
+    }
+}

@@ -1,0 +1,337 @@
+//! One WebSocket connection: its frames into the rooms, its queue onto the wire, its deadlines, its end.
+
+use std::{
+    pin::pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, sleep_until},
+};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::{CloseCause, ServerConfig, Shared, http::Place, limits::TokenBucket, refuse};
+use crate::{
+    Direction, ObservedFrame, PeerId, Role, RoomId,
+    message::ClientMessage,
+    outbox::Outbox,
+    room::Refusal,
+    socket::{Ending, Socket, Turn},
+};
+
+pub(super) async fn serve<S>(shared: &Arc<Shared>, place: Place, mut socket: Socket<S>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut session = Session::new(shared.clone(), place);
+    let end = session.run(&mut socket).await;
+    // The room hears of it now, and not only once a peer that may be gone has answered a close frame.
+    session.leave();
+    session.ended = true;
+    shared.counters.closed(end.cause);
+    log::debug!(
+        "connection {} ended: {} {}",
+        session.connection,
+        end.cause,
+        end.detail
+    );
+    let limit = shared.config.close_timeout;
+    match end.cause.code() {
+        Some(code) => {
+            let reason = format!("{}: {}", end.cause, end.detail);
+            // A leaver hears what was said before it left; a slow reader has shown that it will not.
+            let flush = (end.cause == CloseCause::Left).then_some(&*session.outbox);
+            socket
+                .close(
+                    code,
+                    reason,
+                    flush,
+                    |text| session.observe(Direction::Sent, text),
+                    limit,
+                )
+                .await;
+        }
+        None if end.cause == CloseCause::ClientClosed => socket.finish(limit).await,
+        None => {}
+    }
+}
+
+struct End {
+    cause: CloseCause,
+    detail: String,
+}
+
+impl End {
+    fn new(cause: CloseCause, detail: impl Into<String>) -> Self {
+        Self {
+            cause,
+            detail: detail.into(),
+        }
+    }
+}
+
+/// What a connection is to the server. Leaves its room on drop, whatever ends its task.
+struct Session {
+    shared: Arc<Shared>,
+    connection: u64,
+    outbox: Arc<Outbox<CloseCause>>,
+    bucket: TokenBucket,
+    joined: Option<Joined>,
+    left: bool,
+    ended: bool,
+    _place: Place,
+}
+
+struct Joined {
+    room: RoomId,
+    id: PeerId,
+    role: Role,
+}
+
+impl Session {
+    fn new(shared: Arc<Shared>, place: Place) -> Self {
+        let limits = shared.config.viewer;
+        shared.counters.connections_opened.fetch_add(1, Relaxed);
+        Self {
+            connection: shared.connections.fetch_add(1, Relaxed) + 1,
+            outbox: Arc::new(Outbox::new(limits.queue)),
+            bucket: TokenBucket::new(limits.rate, Instant::now()),
+            joined: None,
+            left: false,
+            ended: false,
+            _place: place,
+            shared,
+        }
+    }
+
+    async fn run<S>(&mut self, socket: &mut Socket<S>) -> End
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let shared = self.shared.clone();
+        let mut deadlines = Deadlines::new(&shared.config, Instant::now());
+        let mut alarm = pin!(sleep_until(deadlines.next(self.joined.is_some())));
+        loop {
+            let turn = tokio::select! {
+                // What has come is read before a deadline counts, so that a process that was suspended does not
+                // take its own silence for that of its clients.
+                biased;
+                turn = socket.turn(&self.outbox, |text| self.observe(Direction::Sent, text)) => turn,
+                () = &mut alarm => {
+                    let now = Instant::now();
+                    if let Some(end) = deadlines.passed(now, self.joined.is_some()) {
+                        return end;
+                    }
+                    if deadlines.ping_due(now) {
+                        socket.ping();
+                    }
+                    alarm.as_mut().reset(deadlines.next(self.joined.is_some()));
+                    continue;
+                }
+            };
+            let end = match turn {
+                Turn::Message(message) => {
+                    let now = Instant::now();
+                    deadlines.heard = now;
+                    self.take(message, now)
+                }
+                Turn::Ended(ending) => Some(end_of(ending)),
+                Turn::Closing(cause) => Some(End::new(cause, self.detail(cause))),
+            };
+            if let Some(end) = end {
+                return end;
+            }
+        }
+    }
+
+    /// One frame of the client; says so if it was the last.
+    fn take(&mut self, message: Message, now: Instant) -> Option<End> {
+        if !self.bucket.take(now) {
+            return Some(End::new(CloseCause::Flood, self.detail(CloseCause::Flood)));
+        }
+        match message {
+            Message::Text(text) => {
+                self.observe(Direction::Received, &text);
+                self.shared.counters.messages_received.fetch_add(1, Relaxed);
+                self.hear(&text);
+                None
+            }
+            Message::Binary(payload) => {
+                let detail = format!("{} bytes, every message is text", payload.len());
+                Some(End::new(CloseCause::Binary, detail))
+            }
+            Message::Close(_) => Some(End::new(CloseCause::ClientClosed, "")),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
+        }
+    }
+
+    fn hear(&mut self, text: &str) {
+        let message = match ClientMessage::parse(text) {
+            Ok(message) => message,
+            Err(error) => return refuse(&self.outbox, Refusal::from(error), &self.shared.counters),
+        };
+        match (&self.joined, message) {
+            (Some(Joined { room, id, .. }), message) => {
+                let mut core = self.shared.core();
+                let outputs = core.rooms.message(room, id.clone(), message);
+                core.apply(outputs, &self.shared.counters);
+            }
+            (None, ClientMessage::Broadcaster { room, protocol }) => {
+                self.join(room, Role::Broadcaster, protocol);
+            }
+            (None, ClientMessage::Viewer { room, protocol }) => self.join(room, Role::Viewer, protocol),
+            (None, message) => {
+                let why = Refusal::NotJoined {
+                    message: message.kind(),
+                };
+                refuse(&self.outbox, why, &self.shared.counters);
+            }
+        }
+    }
+
+    fn join(&mut self, room: RoomId, role: Role, protocol: u32) {
+        let shared = self.shared.clone();
+        let mut core = shared.core();
+        match core.rooms.join(&room, role, protocol) {
+            Ok((id, outputs)) => {
+                if role == Role::Broadcaster {
+                    // Before the burst that tells it of the viewers who wait.
+                    self.outbox.set_limits(shared.config.broadcaster.queue);
+                    self.bucket
+                        .set_limit(shared.config.broadcaster.rate, Instant::now());
+                }
+                core.members.insert(id.clone(), self.outbox.clone());
+                core.apply(outputs, &shared.counters);
+                self.joined = Some(Joined { room, id, role });
+            }
+            Err(why) => refuse(&self.outbox, why, &shared.counters),
+        }
+    }
+
+    fn leave(&mut self) {
+        self.outbox.shut();
+        if std::mem::replace(&mut self.left, true) {
+            return;
+        }
+        if let Some(Joined { room, id, .. }) = &self.joined {
+            let mut core = self.shared.core();
+            core.members.remove(id);
+            let outputs = core.rooms.leave(room, id.clone());
+            core.apply(outputs, &self.shared.counters);
+        }
+    }
+
+    fn detail(&self, cause: CloseCause) -> String {
+        let config = &self.shared.config;
+        let limits = match self.joined {
+            Some(Joined {
+                role: Role::Broadcaster,
+                ..
+            }) => config.broadcaster,
+            _ => config.viewer,
+        };
+        match cause {
+            CloseCause::Slow => {
+                format!(
+                    "over {} messages or {} bytes waiting",
+                    limits.queue.messages, limits.queue.bytes
+                )
+            }
+            CloseCause::Flood => {
+                format!(
+                    "over {} messages/s after {}",
+                    limits.rate.per_second, limits.rate.burst
+                )
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn observe(&self, direction: Direction, text: &str) {
+        if let Some(observer) = &self.shared.config.observer {
+            observer.observe(&ObservedFrame {
+                at: Instant::now(),
+                direction,
+                connection: self.connection,
+                peer: self.joined.as_ref().map(|joined| &joined.id),
+                text,
+            });
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.leave();
+        if !self.ended {
+            self.shared.counters.closed(CloseCause::Dropped);
+        }
+    }
+}
+
+fn end_of(ending: Ending) -> End {
+    match ending {
+        Ending::Eof => End::new(CloseCause::Eof, ""),
+        Ending::TooBig(detail) => End::new(CloseCause::TooBig, detail),
+        Ending::InvalidText => End::new(CloseCause::InvalidText, "text is not UTF-8"),
+        Ending::Protocol(detail) => End::new(CloseCause::Protocol, detail),
+        Ending::Io(detail) => End::new(CloseCause::Io, detail),
+    }
+}
+
+/// The times at which something happens although nothing comes.
+struct Deadlines<'a> {
+    config: &'a ServerConfig,
+    opened: Instant,
+    heard: Instant,
+    ping: Instant,
+}
+
+impl<'a> Deadlines<'a> {
+    fn new(config: &'a ServerConfig, now: Instant) -> Self {
+        Self {
+            config,
+            opened: now,
+            heard: now,
+            ping: now + config.ping_interval,
+        }
+    }
+
+    fn dead(&self) -> Instant {
+        self.heard + self.config.dead_timeout
+    }
+
+    fn join(&self) -> Instant {
+        self.opened + self.config.join_timeout
+    }
+
+    /// When to look again. A frame in between only moves [`Self::dead`] later, and the next look sees that.
+    fn next(&self, joined: bool) -> Instant {
+        let next = self.ping.min(self.dead());
+        if joined { next } else { next.min(self.join()) }
+    }
+
+    fn passed(&self, now: Instant, joined: bool) -> Option<End> {
+        if !joined && now >= self.join() {
+            let detail = format!(
+                "no room joined within {} ms",
+                self.config.join_timeout.as_millis()
+            );
+            return Some(End::new(CloseCause::NoJoin, detail));
+        }
+        if now >= self.dead() {
+            let detail = format!("nothing received for {} ms", self.config.dead_timeout.as_millis());
+            return Some(End::new(CloseCause::Timeout, detail));
+        }
+        None
+    }
+
+    fn ping_due(&mut self, now: Instant) -> bool {
+        let due = now >= self.ping;
+        if due {
+            self.ping = now + self.config.ping_interval;
+        }
+        due
+    }
+}

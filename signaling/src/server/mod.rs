@@ -1,0 +1,157 @@
+//! The signaling server over streams and listeners that it is given.
+//!
+//! Owns what its connections share: the rooms behind one lock, the queues of their members, the counters. It must
+//! not bind a socket and has no global state; two servers in one process know nothing of each other.
+
+mod connection;
+mod http;
+mod limits;
+mod listener;
+mod stats;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::{
+    PeerId,
+    outbox::{Outbox, PushError},
+    room::{Output, Refusal, Rooms},
+};
+
+pub use limits::{PeerLimits, RateLimit, ServerConfig};
+use stats::Counters;
+pub use stats::{CloseCause, ServerStats};
+
+/// A signaling server. Clones share their rooms; cloning copies a pointer.
+#[derive(Clone, Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: ServerConfig,
+    counters: Counters,
+    connections: AtomicU64,
+    /// One lock for all rooms: a message costs microseconds under it, and whoever is told of two messages is
+    /// told of them in the order in which they were taken (SG-05).
+    core: Mutex<Core>,
+}
+
+#[derive(Debug)]
+struct Core {
+    rooms: Rooms,
+    members: HashMap<PeerId, Arc<Outbox<CloseCause>>>,
+}
+
+impl Server {
+    /// A server without rooms.
+    pub fn new(config: ServerConfig) -> Self {
+        let core = Core {
+            rooms: Rooms::new(config.rooms),
+            members: HashMap::new(),
+        };
+        let shared = Shared {
+            config,
+            counters: Counters::default(),
+            connections: AtomicU64::new(0),
+            core: Mutex::new(core),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Serves one HTTP/1.1 connection until it ends: `/` and `/ws` upgrade to WebSocket, `/health` answers.
+    ///
+    /// Dropping the future drops the stream and takes its peer out of the room.
+    pub async fn serve_connection<S>(&self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        http::serve(&self.shared, stream).await;
+    }
+
+    /// Serves every connection of a listener. Dropping the future closes the listener and every connection; no
+    /// task stays behind.
+    pub async fn serve(&self, listener: TcpListener) -> std::convert::Infallible {
+        listener::serve(self, listener).await
+    }
+
+    /// Counters at this moment.
+    pub fn stats(&self) -> ServerStats {
+        let (rooms, members) = {
+            let core = self.shared.core();
+            (core.rooms.len(), core.rooms.members())
+        };
+        self.shared.counters.snapshot(rooms, members)
+    }
+}
+
+impl Shared {
+    fn core(&self) -> MutexGuard<'_, Core> {
+        // Rooms are total and queues are pushed whole; a panic elsewhere leaves nothing half done in here.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Core {
+    /// Does what a room says, under the same lock under which it said so.
+    fn apply(&self, outputs: Vec<Output>, counters: &Counters) {
+        for output in outputs {
+            match output {
+                Output::Send { to, message } => {
+                    let text = Utf8Bytes::from(message.to_json());
+                    for id in &to {
+                        if let Some(outbox) = self.members.get(id) {
+                            counters.messages_relayed.fetch_add(1, Relaxed);
+                            deliver(outbox, text.clone());
+                        }
+                    }
+                }
+                Output::Reject { to, why } => {
+                    if let Some(outbox) = self.members.get(&to) {
+                        refuse(outbox, why, counters);
+                    }
+                }
+                Output::Close { to } => {
+                    if let Some(outbox) = self.members.get(&to) {
+                        outbox.close(CloseCause::Left);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Answers a message with an error.
+fn refuse(outbox: &Outbox<CloseCause>, why: Refusal, counters: &Counters) {
+    counters.messages_rejected.fetch_add(1, Relaxed);
+    deliver(outbox, Utf8Bytes::from(why.into_message().to_json()));
+}
+
+/// A peer misses no single message: where one does not fit, the connection ends (F10).
+fn deliver(outbox: &Outbox<CloseCause>, text: Utf8Bytes) {
+    match outbox.push([text]) {
+        Ok(()) | Err(PushError::Closed) => {}
+        Err(PushError::Full(full)) => {
+            log::info!(
+                "closing a slow reader with {} messages, {} bytes waiting",
+                full.messages,
+                full.bytes
+            );
+            outbox.close(CloseCause::Slow);
+        }
+    }
+}
