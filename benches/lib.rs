@@ -1,0 +1,1 @@
+//! Criterion benchmarks only; nothing here is used by the other crates.

@@ -1,0 +1,236 @@
+//! Fan-out: the connections of a broadcaster, and which frame goes to which of them.
+//!
+//! Owns the state per viewer and the ledger's entries per connection. It encodes nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use greenroom_signaling::PeerId;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::bot::Shared;
+use crate::engine::{
+    ConnectionHandle, ConnectionId, ConnectionSpec, EngineCommand, EngineError, EngineEvent, MediaDirection,
+};
+use crate::fault::media::FrameFaults;
+use crate::media::ledger::LedgerEntry;
+use crate::media::packetize::EncodedFrame;
+
+/// All connections of one broadcaster.
+pub(super) struct Fanout {
+    shared: Arc<Shared>,
+    label: String,
+    events: mpsc::Sender<EngineEvent>,
+    broadcaster: Option<PeerId>,
+    connections: BTreeMap<ConnectionId, Connection>,
+    by_viewer: BTreeMap<PeerId, ConnectionId>,
+    next_id: u64,
+    to_send: Vec<Arc<EncodedFrame>>,
+}
+
+struct Connection {
+    viewer: PeerId,
+    /// Taken when the connection is to close.
+    handle: Option<ConnectionHandle>,
+    phase: Phase,
+    faults: Option<FrameFaults>,
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Offer, answer, ICE, DTLS.
+    Connecting,
+    /// Connected; deltas are of no use before a key frame.
+    AwaitingKeyFrame,
+    /// Every frame is handed over.
+    Streaming { last: u32 },
+    /// No more frames.
+    Ended,
+}
+
+impl Fanout {
+    pub(super) fn new(shared: Arc<Shared>, label: String, events: mpsc::Sender<EngineEvent>) -> Self {
+        Self {
+            shared,
+            label,
+            events,
+            broadcaster: None,
+            connections: BTreeMap::new(),
+            by_viewer: BTreeMap::new(),
+            next_id: 0,
+            to_send: Vec::new(),
+        }
+    }
+
+    pub(super) fn set_broadcaster(&mut self, id: PeerId) {
+        self.broadcaster = Some(id);
+    }
+
+    /// Opens a connection to a viewer and starts its offer.
+    pub(super) fn connect(&mut self, viewer: PeerId) -> Result<(), EngineError> {
+        self.next_id += 1;
+        let id = ConnectionId(self.next_id);
+        let spec = ConnectionSpec {
+            id,
+            direction: MediaDirection::SendVideo,
+            tap: self.shared.tap(&self.label, id),
+            impairment: self.shared.scenario.network.down.map(|impairment| {
+                crate::net::impair::Impairment {
+                    // One stream of losses per connection.
+                    seed: impairment.seed.wrapping_add(self.next_id),
+                    ..impairment
+                }
+            }),
+        };
+        let handle = self.shared.engine.connect(spec, self.events.clone())?;
+        handle.send(EngineCommand::MakeOffer)?;
+        let connection = Connection {
+            viewer: viewer.clone(),
+            handle: Some(handle),
+            phase: Phase::Connecting,
+            faults: None,
+        };
+        self.connections.insert(id, connection);
+        self.by_viewer.insert(viewer, id);
+        Ok(())
+    }
+
+    /// Sends a command to a viewer's connection; one that has left is no error.
+    pub(super) fn command(&self, viewer: &PeerId, command: EngineCommand) -> Result<(), EngineError> {
+        let connection = self.by_viewer.get(viewer).and_then(|id| self.connections.get(id));
+        match connection.and_then(|connection| connection.handle.as_ref()) {
+            Some(handle) => handle.send(command),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn viewer_of(&self, id: ConnectionId) -> Option<PeerId> {
+        self.connections
+            .get(&id)
+            .map(|connection| connection.viewer.clone())
+    }
+
+    pub(super) fn connected(&mut self, id: ConnectionId) {
+        let shared = &self.shared;
+        if let Some(connection) = self.connections.get_mut(&id)
+            && connection.phase == Phase::Connecting
+        {
+            connection.phase = Phase::AwaitingKeyFrame;
+            connection.faults = shared
+                .number_of(connection.viewer.as_str())
+                .and_then(|number| FrameFaults::for_viewer(&shared.scenario.faults, number));
+        }
+    }
+
+    /// Whether any connection gets frames.
+    pub(super) fn is_streaming(&self) -> bool {
+        self.connections
+            .values()
+            .any(|connection| matches!(connection.phase, Phase::Streaming { .. }))
+    }
+
+    /// Hands a frame to every connection that is ready for it; gives the number of those that had no room.
+    pub(super) fn send(&mut self, frame: &Arc<EncodedFrame>, now: Instant) -> u64 {
+        let Some(broadcaster) = &self.broadcaster else {
+            return 0;
+        };
+        let broadcaster = broadcaster.as_str();
+        let mut skipped = 0;
+        for connection in self.connections.values_mut() {
+            let Some(handle) = &connection.handle else {
+                continue;
+            };
+            match connection.phase {
+                Phase::Streaming { .. } => {}
+                Phase::AwaitingKeyFrame if frame.key => {
+                    self.shared.progress.announce(&self.shared.progress.streaming);
+                    self.shared.ledger.write(LedgerEntry::Open {
+                        broadcaster: broadcaster.to_owned(),
+                        viewer: connection.viewer.as_str().to_owned(),
+                        first: frame.index,
+                    });
+                }
+                Phase::AwaitingKeyFrame | Phase::Connecting | Phase::Ended => continue,
+            }
+            connection.phase = Phase::Streaming { last: frame.index };
+            let sent = match &mut connection.faults {
+                None => handle.send(EngineCommand::SendFrame(Arc::clone(frame))),
+                Some(faults) => {
+                    faults.apply(frame, now, &mut self.to_send);
+                    self.to_send
+                        .drain(..)
+                        .try_for_each(|frame| handle.send(EngineCommand::SendFrame(frame)))
+                }
+            };
+            if sent == Err(EngineError::Busy) {
+                skipped += 1;
+                self.shared.ledger.write(LedgerEntry::Skip {
+                    broadcaster: broadcaster.to_owned(),
+                    viewer: connection.viewer.as_str().to_owned(),
+                    index: frame.index,
+                });
+            }
+        }
+        skipped
+    }
+
+    /// A viewer has left: its connection closes.
+    pub(super) fn viewer_left(&mut self, viewer: &PeerId) {
+        if let Some(id) = self.by_viewer.remove(viewer) {
+            self.close_span(id);
+            self.close_handle(id);
+        }
+    }
+
+    /// The engine closed a connection.
+    pub(super) fn closed(&mut self, id: ConnectionId) {
+        self.close_span(id);
+        if let Some(connection) = self.connections.remove(&id)
+            && self.by_viewer.get(&connection.viewer) == Some(&id)
+        {
+            self.by_viewer.remove(&connection.viewer);
+        }
+    }
+
+    /// Notes the last frame of every connection.
+    pub(super) fn close_spans(&mut self) {
+        let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.close_span(id));
+    }
+
+    /// Closes every connection; gives the number of those whose end is still to be reported.
+    pub(super) fn close_all(&mut self) -> usize {
+        self.close_spans();
+        let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        ids.iter().for_each(|id| self.close_handle(*id));
+        ids.len()
+    }
+
+    fn close_span(&mut self, id: ConnectionId) {
+        let (Some(connection), Some(broadcaster)) = (self.connections.get_mut(&id), &self.broadcaster) else {
+            return;
+        };
+        if let Phase::Streaming { last } = connection.phase {
+            self.shared.ledger.write(LedgerEntry::Close {
+                broadcaster: broadcaster.as_str().to_owned(),
+                viewer: connection.viewer.as_str().to_owned(),
+                last,
+            });
+        }
+        connection.phase = Phase::Ended;
+    }
+
+    /// Asks for statistics and lets the handle go; the engine answers and then closes.
+    fn close_handle(&mut self, id: ConnectionId) {
+        if let Some(handle) = self
+            .connections
+            .get_mut(&id)
+            .and_then(|connection| connection.handle.take())
+        {
+            // A connection that is already gone has no statistics to give.
+            let _ = handle.send(EngineCommand::ReportStats);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Dialing: how a bot reaches its signaling server.
+//!
+//! Owns the way from a URL to a byte stream; the client that speaks over it is generic, so an in-memory
+//! stream can stand here as well.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use greenroom_signaling::{ClientConfig, ClientError, ClientEvents, ClientHandle, ClientTarget, Dialect};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use url::Url;
+
+/// How long opening the byte stream may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A byte stream to a server.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> ByteStream for T {}
+
+type Opening = Pin<Box<dyn Future<Output = std::io::Result<Box<dyn ByteStream>>> + Send>>;
+
+/// Opens byte streams to one signaling server.
+#[derive(Clone)]
+pub struct Dialer {
+    url: String,
+    open: Arc<dyn Fn() -> Opening + Send + Sync>,
+}
+
+impl std::fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dialer")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A URL that is no signaling server's.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum UrlError {
+    /// It does not parse.
+    #[error("{url:?} is not a URL: {reason}; write it as ws://HOST:PORT/")]
+    Malformed {
+        /// What was given.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Its scheme is not spoken.
+    #[error("{url:?} has scheme {scheme:?}; greenroom speaks ws:// (for example ws://127.0.0.1:3000/)")]
+    Scheme {
+        /// What was given.
+        url: String,
+        /// Its scheme.
+        scheme: String,
+    },
+    /// It names no host.
+    #[error("{url:?} names no host; write it as ws://HOST:PORT/")]
+    NoHost {
+        /// What was given.
+        url: String,
+    },
+    /// It carries what does not belong there.
+    #[error("{url:?} carries {what}, which would end up in logs; leave it out")]
+    NotForLogs {
+        /// What was given, without it.
+        url: String,
+        /// What it is.
+        what: &'static str,
+    },
+}
+
+/// A server that cannot be reached.
+#[derive(Debug, Error)]
+pub enum DialError {
+    /// No byte stream.
+    #[error("cannot reach {url}: {reason}; is the signaling server running there?")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A byte stream, but no WebSocket.
+    #[error(transparent)]
+    Handshake(#[from] ClientError),
+}
+
+impl Dialer {
+    /// A dialer over TCP to a `ws://` URL.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is not one.
+    pub fn tcp(text: &str) -> Result<Self, UrlError> {
+        let url = Url::parse(text).map_err(|error| UrlError::Malformed {
+            url: text.to_owned(),
+            reason: error.to_string(),
+        })?;
+        if url.scheme() != "ws" {
+            return Err(UrlError::Scheme {
+                url: text.to_owned(),
+                scheme: url.scheme().to_owned(),
+            });
+        }
+        let Some(host) = url
+            .host_str()
+            .map(|host| host.trim_matches(['[', ']']).to_owned())
+        else {
+            return Err(UrlError::NoHost { url: text.to_owned() });
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            let mut clean = url.clone();
+            // Neither can fail for a URL with a host.
+            let _ = clean.set_username("");
+            let _ = clean.set_password(None);
+            return Err(UrlError::NotForLogs {
+                url: clean.to_string(),
+                what: "a user name or password",
+            });
+        }
+        let port = url.port_or_known_default().unwrap_or(80);
+        Ok(Self::new(url.to_string(), move || {
+            let host = host.clone();
+            async move {
+                let stream = tokio::net::TcpStream::connect((host, port)).await?;
+                stream.set_nodelay(true)?;
+                Ok(Box::new(stream) as Box<dyn ByteStream>)
+            }
+        }))
+    }
+
+    /// A dialer that opens streams by a function, for example in memory; `url` names it in messages.
+    pub fn new<F>(url: String, open: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = std::io::Result<Box<dyn ByteStream>>> + Send + 'static,
+    {
+        Self {
+            url,
+            open: Arc::new(move || Box::pin(open())),
+        }
+    }
+
+    /// The server's URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Opens a stream and shakes hands.
+    pub(crate) async fn connect(
+        &self,
+        config: ClientConfig,
+    ) -> Result<(ClientHandle, ClientEvents), DialError> {
+        let unreachable = |reason: String| DialError::Unreachable {
+            url: self.url.clone(),
+            reason,
+        };
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, (self.open)())
+            .await
+            .map_err(|_| unreachable(format!("no answer within {CONNECT_TIMEOUT:?}")))?
+            .map_err(|error| unreachable(error.to_string()))?;
+        let target = ClientTarget {
+            url: self.url.clone(),
+            headers: Vec::new(),
+        };
+        Ok(greenroom_signaling::Client::connect(stream, target, Dialect::native(), config).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(url: &str, expect: &str) {
+        let message = Dialer::tcp(url).map_or_else(|error| error.to_string(), |_| "accepted".to_owned());
+        assert!(message.contains(expect), "{message:?} should say {expect:?}");
+    }
+
+    #[test]
+    fn a_url_that_cannot_work_is_refused_with_one_that_does() {
+        refused("", "ws://HOST:PORT/");
+        refused("localhost", "ws://HOST:PORT/");
+        refused("http://localhost:3000", "greenroom speaks ws://");
+        refused("localhost:3000", "greenroom speaks ws://");
+        refused("ws://", "ws://HOST:PORT/");
+        refused("ws://user:secret@localhost/", "leave it out");
+        refused("ws://localhost:99999/", "not a URL");
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_not_repeated_in_the_error() {
+        let message = Dialer::tcp("ws://user:s3cret@localhost/")
+            .unwrap_err()
+            .to_string();
+        assert!(!message.contains("s3cret"), "{message}");
+    }
+
+    #[test]
+    fn plain_and_ipv6_urls_are_accepted() {
+        assert_eq!(
+            Dialer::tcp("ws://127.0.0.1:3000").unwrap().url(),
+            "ws://127.0.0.1:3000/"
+        );
+        Dialer::tcp("ws://[::1]:3000/room").unwrap();
+    }
+}

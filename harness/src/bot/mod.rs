@@ -1,0 +1,203 @@
+//! The bots: a broadcaster and viewers that behave as an app's clients would, and report what they saw.
+//!
+//! Owns the behaviour of one peer each. A bot never judges: it measures, verifies frames against the
+//! ledger, and hands over its outcome.
+
+#[cfg(feature = "h264")]
+pub(crate) mod broadcaster;
+pub(crate) mod dial;
+pub(crate) mod pace;
+pub(crate) mod session;
+#[cfg(feature = "h264")]
+pub(crate) mod source;
+pub(crate) mod viewer;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::clock::RunClock;
+use crate::engine::{ConnectionId, Engine};
+use crate::measure::distribution::Distribution;
+use crate::measure::skew::FanoutSkew;
+use crate::media::ledger::Ledger;
+use crate::scenario::Scenario;
+use crate::trace::{FrameWay, Trace, TraceKind};
+
+/// What all bots of one room share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) scenario: Arc<Scenario>,
+    pub(crate) room: String,
+    pub(crate) clock: RunClock,
+    pub(crate) trace: Trace,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) dialer: dial::Dialer,
+    pub(crate) ledger: LedgerHandle,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) figures: Mutex<Figures>,
+    /// Peer id of each viewer bot, by its number; faults are planted by number.
+    pub(crate) numbers: Mutex<HashMap<String, u32>>,
+    /// Prefix of peer labels, when there are several rooms.
+    pub(crate) label_prefix: String,
+}
+
+impl Shared {
+    /// The label of a peer in traces and reports.
+    pub(crate) fn label(&self, name: &str) -> String {
+        format!("{}{name}", self.label_prefix)
+    }
+
+    pub(crate) fn figures(&self) -> MutexGuard<'_, Figures> {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn number_of(&self, peer: &str) -> Option<u32> {
+        self.numbers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(peer)
+            .copied()
+    }
+
+    pub(crate) fn remember_number(&self, peer: &str, number: u32) {
+        self.numbers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(peer.to_owned(), number);
+    }
+
+    /// An observer that puts a bot's signaling frames into the trace.
+    pub(crate) fn frame_observer(&self, label: &str) -> Option<greenroom_signaling::FrameObserver> {
+        if !self.trace.is_on() {
+            return None;
+        }
+        let trace = self.trace.clone();
+        let label = label.to_owned();
+        Some(greenroom_signaling::FrameObserver::new(move |frame| {
+            let way = match frame.direction {
+                greenroom_signaling::Direction::Sent => FrameWay::Out,
+                greenroom_signaling::Direction::Received => FrameWay::In,
+            };
+            trace.now(&label, || TraceKind::Signaling {
+                way,
+                frame: crate::trace::redact_frame(frame.text),
+            });
+        }))
+    }
+
+    /// A tap that puts the DTLS handshake of a connection into the trace.
+    pub(crate) fn tap(&self, label: &str, connection: ConnectionId) -> Option<crate::net::tap::Tap> {
+        use crate::net::tap::{DatagramKind, Tap, Way};
+        /// Handshake messages noted per connection; retransmissions beyond it are not news.
+        const MAX_NOTED: u64 = 64;
+        if !self.trace.is_on() {
+            return None;
+        }
+        let trace = self.trace.clone();
+        let label = label.to_owned();
+        let noted = AtomicU64::new(0);
+        Some(Tap::new(move |datagram| {
+            if let DatagramKind::Dtls(Some(handshake_type)) = DatagramKind::of(datagram.bytes)
+                && noted.fetch_add(1, Ordering::Relaxed) < MAX_NOTED
+            {
+                let way = match datagram.way {
+                    Way::Out => FrameWay::Out,
+                    Way::In => FrameWay::In,
+                };
+                trace.at(datagram.at, &label, || TraceKind::DtlsHandshake {
+                    connection: connection.0,
+                    way,
+                    handshake_type,
+                });
+            }
+        }))
+    }
+}
+
+/// The ledger of a room, shared by its bots or followed from a file.
+#[derive(Clone, Debug)]
+pub(crate) struct LedgerHandle {
+    pub(crate) book: Arc<Mutex<Ledger>>,
+    /// Receives each entry, for the ledger file.
+    pub(crate) writer: Option<crate::run::ledger_file::LedgerWriter>,
+    /// Whether there is, or will be, anything to judge against.
+    pub(crate) exists: bool,
+}
+
+impl LedgerHandle {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Ledger> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an entry of our own broadcaster.
+    pub(crate) fn write(&self, entry: crate::media::ledger::LedgerEntry) {
+        if let Some(writer) = &self.writer {
+            writer.write(&entry);
+        }
+        if let Err(error) = self.lock().apply(entry) {
+            log::error!("our own broadcaster broke its ledger: {error}");
+        }
+    }
+}
+
+/// Counters for a live progress line.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Viewers with a first frame.
+    pub joined: AtomicU64,
+    /// Frames that the broadcaster sent.
+    pub sent: AtomicU64,
+    /// Frames verified at all viewers.
+    pub verified: AtomicU64,
+    /// Frames found corrupt at all viewers.
+    pub corrupt: AtomicU64,
+    /// Connections that the broadcaster streams to, or did.
+    pub streaming: AtomicU64,
+    /// Whether every viewer joined, or had the time to.
+    pub ready: AtomicBool,
+    /// Signals that one of the counters that a run waits for has changed.
+    pub(crate) changed: Notify,
+}
+
+impl Progress {
+    pub(crate) fn add(counter: &AtomicU64, by: u64) {
+        counter.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// Counts something that the run waits for.
+    pub(crate) fn announce(&self, counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+        self.changed.notify_waiters();
+    }
+}
+
+/// Figures that all bots of a room record into.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    /// Figures are taken of frames due from here on.
+    pub(crate) window_start: Option<Instant>,
+    /// From when a frame was due until it was taken from the source.
+    pub(crate) capture_delay: Distribution,
+    /// From when a frame was taken until it was encoded.
+    pub(crate) encode_delay: Distribution,
+    /// From when a frame was encoded until it was complete at a viewer.
+    pub(crate) transport_delay: Distribution,
+    /// From when a frame was complete until it was decoded.
+    pub(crate) decode_delay: Distribution,
+    /// From when a frame was due until it was complete at a viewer.
+    pub(crate) frame_latency: Distribution,
+    /// From when a frame was due until it was decoded.
+    pub(crate) glass_latency: Distribution,
+    pub(crate) skew: FanoutSkew,
+}
+
+impl Figures {
+    /// Whether a frame that was due then belongs to the figures.
+    pub(crate) fn in_window(&self, due: Instant) -> bool {
+        self.window_start.is_some_and(|start| due >= start)
+    }
+}

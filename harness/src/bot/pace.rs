@@ -1,0 +1,53 @@
+//! Pacing: when each frame of a broadcast is due. Pure: (start, number) -> instant.
+
+use std::time::Duration;
+
+use greenroom_fixtures::FrameRate;
+use tokio::time::Instant;
+
+use crate::media::rtp_time::VIDEO_CLOCK_RATE;
+
+/// The due times of a broadcast at a constant rate; no drift, because each is counted from the start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pacer {
+    start: Instant,
+    rate: FrameRate,
+}
+
+impl Pacer {
+    pub(crate) fn new(start: Instant, rate: FrameRate) -> Self {
+        Self { start, rate }
+    }
+
+    /// When frame `index` is due.
+    pub(crate) fn due(&self, index: u32) -> Instant {
+        let nanos =
+            u128::from(index) * u128::from(self.rate.den()) * 1_000_000_000 / u128::from(self.rate.num());
+        self.start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// Media time of frame `index`, in ticks of the 90 kHz clock.
+    pub(crate) fn media_time(&self, index: u32) -> i64 {
+        i64::from(index) * i64::from(self.rate.den()) * i64::from(VIDEO_CLOCK_RATE)
+            / i64::from(self.rate.num())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_due_at_their_rate_without_drift() {
+        let start = Instant::now();
+        let pacer = Pacer::new(start, FrameRate::new(30_000, 1_001).unwrap());
+        assert_eq!(pacer.due(0), start);
+        // 30,000 frames of NTSC video take exactly 1,001 seconds.
+        assert_eq!(pacer.due(30_000), start + Duration::from_secs(1_001));
+        assert_eq!(pacer.media_time(30_000), 1_001 * 90_000);
+        assert_eq!(
+            Pacer::new(start, FrameRate::new(30, 1).unwrap()).media_time(1),
+            3_000
+        );
+    }
+}

@@ -1,0 +1,268 @@
+//! The flags, and what they may say.
+//!
+//! Owns parsing and help. Flags win over the environment (`GREENROOM_*`), and that over the defaults.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use greenroom_fixtures::Size;
+
+use crate::scenario::{DecodeSelection, RoleSelection};
+
+/// Tests live WebRTC streaming without a browser.
+#[derive(Debug, Parser)]
+#[command(name = "greenroom", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Examples:\n  \
+    greenroom run                                  one broadcaster, four viewers, ten seconds, a verdict\n  \
+    greenroom run --viewers 50 --duration 30s      how does it scale here?\n  \
+    greenroom run ws://127.0.0.1:3000/             the same against your own server\n  \
+    greenroom serve --listen 127.0.0.1:3000        greenroom's signaling server\n\n\
+    Exit codes: 0 pass, 99 checks failed, 104 bad input, 105 interrupted, 109 greenroom failed,\n\
+    120 invalid (the run says nothing about your system), 130 killed by a second Ctrl-C.")]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Stream a video from a broadcaster to viewers and judge every frame
+    Run(Box<RunArgs>),
+    /// Serve greenroom's signaling protocol until Ctrl-C
+    Serve(ServeArgs),
+    /// Make test clips
+    Fixture {
+        #[command(subcommand)]
+        command: FixtureCommand,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    greenroom run --viewers 8 --duration 30s --decode all\n  \
+    greenroom run ws://10.0.0.5:3000/ --room stage --join-rate 20/s --viewers 200\n  \
+    greenroom run --video clip.y4m --bitrate 2M --reporter json > report.json\n\n\
+    Broadcaster and viewers in two processes are one run when they share a ledger:\n  \
+    greenroom serve --listen 127.0.0.1:3000 &\n  \
+    greenroom run ws://127.0.0.1:3000/ --role broadcaster --viewers 50 --ledger ledger.jsonl &\n  \
+    greenroom run ws://127.0.0.1:3000/ --role viewers --viewers 50 --ledger ledger.jsonl")]
+pub(super) struct RunArgs {
+    /// Signaling server, ws://HOST:PORT/; greenroom starts its own if absent
+    pub(super) url: Option<String>,
+
+    /// Room in which the bots meet
+    #[arg(
+        long,
+        env = "GREENROOM_ROOM",
+        default_value = "greenroom",
+        value_name = "NAME"
+    )]
+    pub(super) room: String,
+
+    /// Viewers
+    #[arg(long, env = "GREENROOM_VIEWERS", default_value_t = 4, value_name = "N")]
+    pub(super) viewers: u32,
+
+    /// Viewers that start per second, such as 20/s; all at once if absent
+    #[arg(long, env = "GREENROOM_JOIN_RATE", value_name = "N/s", value_parser = parse_rate)]
+    pub(super) join_rate: Option<f64>,
+
+    /// Time to stream once every viewer has joined, such as 30s or 5m
+    #[arg(long, env = "GREENROOM_DURATION", default_value = "10s", value_name = "TIME", value_parser = parse_duration)]
+    pub(super) duration: Duration,
+
+    /// Time to stream before figures are taken
+    #[arg(long, env = "GREENROOM_WARMUP", default_value = "0s", value_name = "TIME", value_parser = parse_duration)]
+    pub(super) warmup: Duration,
+
+    /// How often to do the whole run
+    #[arg(long, env = "GREENROOM_REPEAT", default_value_t = 1, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) repeat: u32,
+
+    /// Which bots this process runs
+    #[arg(long, env = "GREENROOM_ROLE", default_value = "all", value_name = "ROLE")]
+    pub(super) role: Role,
+
+    /// File by which a broadcaster and viewers in two processes are one run
+    #[arg(long, env = "GREENROOM_LEDGER", value_name = "FILE")]
+    pub(super) ledger: Option<PathBuf>,
+
+    /// y4m file to stream; a drawn clip if absent
+    #[arg(long, env = "GREENROOM_VIDEO", value_name = "FILE")]
+    pub(super) video: Option<PathBuf>,
+
+    /// Video bitrate in bits per second, such as 800k or 2M
+    #[arg(long, env = "GREENROOM_BITRATE", default_value = "1M", value_name = "RATE", value_parser = parse_bitrate)]
+    pub(super) bitrate: u32,
+
+    /// Frames per second; the clip's own if absent
+    #[arg(long, env = "GREENROOM_FPS", value_name = "N")]
+    pub(super) fps: Option<u32>,
+
+    /// Viewers that decode what they receive: all, none, or the first N
+    #[arg(long, env = "GREENROOM_DECODE", default_value = "1", value_name = "all|N|none", value_parser = parse_decode)]
+    pub(super) decode: DecodeSelection,
+
+    /// A frame that is complete later than this after it was due is late
+    #[arg(long, env = "GREENROOM_DEADLINE", default_value = "500ms", value_name = "TIME", value_parser = parse_duration)]
+    pub(super) deadline: Duration,
+
+    /// Seed of everything that is drawn
+    #[arg(long, env = "GREENROOM_SEED", default_value_t = 1, value_name = "N")]
+    pub(super) seed: u64,
+
+    /// Folder for report.json and trace.jsonl; a new one under greenroom-runs if absent
+    #[arg(long, env = "GREENROOM_OUTPUT_DIR", value_name = "DIR")]
+    pub(super) output_dir: Option<PathBuf>,
+
+    /// What to print: a table for people, or one JSON report a line on stdout; repeatable
+    #[arg(
+        long,
+        env = "GREENROOM_REPORTER",
+        default_value = "table",
+        value_name = "KIND",
+        value_delimiter = ','
+    )]
+    pub(super) reporter: Vec<Reporter>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Role {
+    /// Broadcaster and viewers
+    All,
+    /// The broadcaster only
+    Broadcaster,
+    /// The viewers only
+    Viewers,
+}
+
+impl From<Role> for RoleSelection {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::All => Self::All,
+            Role::Broadcaster => Self::Broadcaster,
+            Role::Viewers => Self::Viewers,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Reporter {
+    /// A table
+    Table,
+    /// JSON
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(
+        long,
+        env = "GREENROOM_LISTEN",
+        default_value = "127.0.0.1:3000",
+        value_name = "ADDR:PORT"
+    )]
+    pub(super) listen: SocketAddr,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum FixtureCommand {
+    /// Write the drawn clip as a y4m file that any player opens
+    #[command(after_help = "Example:\n  greenroom fixture generate --size 1280x720 --seconds 20 clip.y4m")]
+    Generate {
+        /// Picture size
+        #[arg(long, default_value = "640x360", value_name = "WxH")]
+        size: Size,
+        /// Length in seconds
+        #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3_600))]
+        seconds: u32,
+        /// Frames per second
+        #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=120))]
+        fps: u32,
+        /// Seed: the same one gives the same bits
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        seed: u64,
+        /// File to write
+        file: PathBuf,
+    },
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 500ms, 30s or 5m"))
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text);
+    number
+        .parse()
+        .ok()
+        .filter(|rate: &f64| rate.is_finite() && *rate > 0.0)
+        .ok_or_else(|| "write it as a number of viewers per second, such as 20/s".to_owned())
+}
+
+fn parse_bitrate(text: &str) -> Result<u32, String> {
+    let (number, factor) = match text.as_bytes().last() {
+        Some(b'k' | b'K') => (&text[..text.len() - 1], 1e3),
+        Some(b'M') => (&text[..text.len() - 1], 1e6),
+        _ => (text, 1.0),
+    };
+    let bps = number
+        .parse::<f64>()
+        .ok()
+        .map(|value| value * factor)
+        .filter(|bps| bps.is_finite() && *bps >= 1.0);
+    match bps {
+        Some(bps) if bps <= f64::from(u32::MAX) => Ok(bps.round() as u32),
+        _ => Err("write it as bits per second, such as 800k or 2M".to_owned()),
+    }
+}
+
+fn parse_decode(text: &str) -> Result<DecodeSelection, String> {
+    match text {
+        "all" => Ok(DecodeSelection::All),
+        "none" | "0" => Ok(DecodeSelection::None),
+        number => number
+            .parse()
+            .map(DecodeSelection::Count)
+            .map_err(|_| "write all, none, or a number of viewers".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn numbers_are_read_as_people_write_them() {
+        assert_eq!(parse_bitrate("800k"), Ok(800_000));
+        assert_eq!(parse_bitrate("2M"), Ok(2_000_000));
+        assert_eq!(parse_bitrate("1.5M"), Ok(1_500_000));
+        assert_eq!(parse_bitrate("64000"), Ok(64_000));
+        assert_eq!(parse_rate("20/s"), Ok(20.0));
+        assert_eq!(parse_rate("0.5"), Ok(0.5));
+        assert_eq!(parse_decode("all"), Ok(DecodeSelection::All));
+        assert_eq!(parse_decode("3"), Ok(DecodeSelection::Count(3)));
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused_with_an_example() {
+        assert!(parse_bitrate("fast").unwrap_err().contains("800k"));
+        assert!(parse_bitrate("-1k").unwrap_err().contains("800k"));
+        assert!(parse_bitrate("").unwrap_err().contains("800k"));
+        assert!(parse_bitrate("9999999M").unwrap_err().contains("800k"));
+        assert!(parse_rate("0").unwrap_err().contains("20/s"));
+        assert!(parse_rate("nan").unwrap_err().contains("20/s"));
+        assert!(parse_duration("soon").unwrap_err().contains("500ms"));
+        assert!(parse_decode("some").unwrap_err().contains("none"));
+    }
+}

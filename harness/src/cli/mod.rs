@@ -1,0 +1,66 @@
+//! The command line: flags become a scenario, a report becomes a table and an exit code.
+//!
+//! Owns everything that a person sees. It holds no logic of a run: whatever it can do, the library can.
+
+mod args;
+mod exit;
+mod fixture;
+mod progress;
+mod run;
+mod serve;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use self::args::{Cli, Command};
+use crate::report::Style;
+
+/// Parses the command line, does what it says, and gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` and `--version` come this way too, and are no errors.
+            let code = if error.use_stderr() {
+                exit::BAD_INPUT
+            } else {
+                exit::PASS
+            };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("the async runtime cannot start: {error}"));
+            return ExitCode::from(exit::HARNESS_FAILED);
+        }
+    };
+    let code = runtime.block_on(async {
+        match cli.command {
+            Command::Run(args) => run::run(*args).await,
+            Command::Serve(args) => serve::serve(args).await,
+            Command::Fixture { command } => fixture::fixture(command),
+        }
+    });
+    ExitCode::from(code)
+}
+
+/// Says what went wrong, on stderr.
+fn complain(message: &str) {
+    let _ = writeln!(std::io::stderr(), "error: {message}");
+}
+
+/// Colours for a stream, unless it is no terminal or the user asked for none (no-color.org).
+fn style_of(stream: &impl std::io::IsTerminal) -> Style {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    if stream.is_terminal() && !refused && !dumb {
+        Style::Coloured
+    } else {
+        Style::Plain
+    }
+}

@@ -1,0 +1,230 @@
+//! The engine seam: what a bot asks of a WebRTC stack, at the level of frames.
+//!
+//! Owns the vocabulary between bots and stacks. No type of any stack, no RTP packet and no wait per
+//! packet crosses it, so that an engine may run one task per connection or a thousand connections
+//! per thread. It does not know signaling: descriptions and candidates pass through as data.
+
+pub mod webrtc;
+
+use std::sync::Arc;
+
+use greenroom_signaling::{Candidate, Description};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::media::packetize::EncodedFrame;
+use crate::media::reassemble::{ReceiveStats, ReceivedFrame};
+use crate::net::impair::Impairment;
+use crate::net::tap::Tap;
+
+/// Commands that wait in front of one connection; at 30 fps this is four seconds of frames.
+pub const COMMAND_CAPACITY: usize = 128;
+
+/// A WebRTC stack.
+pub trait Engine: Send + Sync + std::fmt::Debug + 'static {
+    /// Creates a peer connection and returns at once; everything else arrives as events.
+    ///
+    /// Dropping the returned handle closes the connection and frees its socket and tasks.
+    ///
+    /// # Errors
+    ///
+    /// When the engine cannot take another connection.
+    fn connect(
+        &self,
+        spec: ConnectionSpec,
+        events: mpsc::Sender<EngineEvent>,
+    ) -> Result<ConnectionHandle, EngineError>;
+
+    /// Name and version of the stack, for the report.
+    fn describe(&self) -> String;
+}
+
+/// Names one connection in the events of a bot; the bot chooses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaDirection {
+    /// One video track out (`a=sendonly`).
+    SendVideo,
+    /// One video track in (`a=recvonly`).
+    ReceiveVideo {
+        /// Whether received frames keep their bytes, for a decoder.
+        keep_access_units: bool,
+    },
+}
+
+/// What to build.
+#[derive(Clone, Debug)]
+pub struct ConnectionSpec {
+    /// The name under which events arrive.
+    pub id: ConnectionId,
+    /// What it is for.
+    pub direction: MediaDirection,
+    /// Sees every datagram of the connection, both ways.
+    pub tap: Option<Tap>,
+    /// What the network does to outgoing datagrams, beyond what it does by itself.
+    pub impairment: Option<Impairment>,
+}
+
+/// A command to one connection.
+#[derive(Clone, Debug)]
+pub enum EngineCommand {
+    /// Make an offer and apply it locally; it comes back as [`EngineEventKind::LocalDescription`].
+    MakeOffer,
+    /// Apply a remote offer, make an answer and apply that locally.
+    MakeAnswer(Description),
+    /// Apply a remote answer.
+    ApplyAnswer(Description),
+    /// Add a remote candidate; one that comes before the remote description waits for it.
+    AddCandidate(Candidate),
+    /// Send one frame.
+    SendFrame(Arc<EncodedFrame>),
+    /// Ask the sender for a key frame (PLI, RFC 4585 section 6.3.1).
+    RequestKeyFrame,
+    /// Report statistics as [`EngineEventKind::Stats`].
+    ReportStats,
+}
+
+/// One event of one connection.
+#[derive(Clone, Debug)]
+pub struct EngineEvent {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// When it happened.
+    pub at: Instant,
+    /// What happened.
+    pub kind: EngineEventKind,
+}
+
+/// What happened on a connection.
+#[derive(Clone, Debug)]
+pub enum EngineEventKind {
+    /// A description was made and applied locally; it is to be signaled.
+    LocalDescription(Description),
+    /// A remote description was applied.
+    RemoteDescriptionApplied,
+    /// A local candidate was gathered; it is to be signaled.
+    LocalCandidate(Candidate),
+    /// Gathering is complete (RFC 8838 section 13); the ufrag names the generation.
+    LocalEndOfCandidates {
+        /// The ICE username fragment of this generation.
+        username_fragment: Option<String>,
+    },
+    /// A remote candidate came before the remote description and waits.
+    CandidateQueued,
+    /// The ICE connection state changed.
+    Ice(IceConnectionState),
+    /// The connection state changed; `Connected` means that DTLS is done.
+    Connection(ConnectionState),
+    /// The first RTP packet of the stream arrived.
+    FirstPacket,
+    /// A frame is complete.
+    Frame(Box<ReceivedFrame>),
+    /// A frame will never be complete.
+    FrameDamaged {
+        /// Unwrapped RTP timestamp.
+        rtp_time: i64,
+        /// Packets known to be missing.
+        missing: u32,
+    },
+    /// The other side asked for a key frame (PLI or FIR).
+    KeyFrameRequested,
+    /// The statistics that were asked for.
+    Stats(Box<ConnectionStats>),
+    /// Something failed; the connection may go on.
+    Error(EngineError),
+    /// The connection is closed; nothing follows.
+    Closed,
+}
+
+/// `RTCIceConnectionState` (W3C webrtc-pc section 5.6.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names are the specification's")]
+pub enum IceConnectionState {
+    New,
+    Checking,
+    Connected,
+    Completed,
+    Disconnected,
+    Failed,
+    Closed,
+}
+
+/// `RTCPeerConnectionState` (W3C webrtc-pc section 4.3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names are the specification's")]
+pub enum ConnectionState {
+    New,
+    Connecting,
+    Connected,
+    Disconnected,
+    Failed,
+    Closed,
+}
+
+/// Statistics of one connection, named as in W3C webrtc-stats.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionStats {
+    /// Of the received stream (`inbound-rtp`), measured while reassembling.
+    pub received: Option<ReceiveStats>,
+    /// `packetsSent` of `outbound-rtp`.
+    pub packets_sent: u64,
+    /// `bytesSent` of `outbound-rtp`.
+    pub bytes_sent: u64,
+    /// `retransmittedPacketsSent` of `outbound-rtp`.
+    pub retransmitted_packets_sent: u64,
+    /// `nackCount`: NACK packets sent by a receiver, or received by a sender.
+    pub nack_count: u64,
+    /// `pliCount`: PLI packets sent by a receiver, or received by a sender.
+    pub pli_count: u64,
+}
+
+/// What an engine could not do.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum EngineError {
+    /// A step of the peer connection failed.
+    #[error("{step} failed: {reason}")]
+    Step {
+        /// What was tried, in the words of W3C webrtc-pc.
+        step: &'static str,
+        /// What the stack said.
+        reason: String,
+    },
+    /// The connection is closed.
+    #[error("the connection is closed")]
+    Closed,
+    /// More than [`COMMAND_CAPACITY`] commands wait: the engine does not keep up.
+    #[error("the connection has {COMMAND_CAPACITY} commands waiting; the engine does not keep up")]
+    Busy,
+}
+
+/// Commands one connection; dropping it closes the connection.
+#[derive(Debug)]
+pub struct ConnectionHandle {
+    commands: mpsc::Sender<EngineCommand>,
+}
+
+impl ConnectionHandle {
+    /// A handle whose commands arrive at `commands`; for engines.
+    pub fn new(commands: mpsc::Sender<EngineCommand>) -> Self {
+        Self { commands }
+    }
+
+    /// Sends a command without waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Busy`] when the engine is behind, [`EngineError::Closed`] when it is gone.
+    pub fn send(&self, command: EngineCommand) -> Result<(), EngineError> {
+        self.commands.try_send(command).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => EngineError::Busy,
+            mpsc::error::TrySendError::Closed(_) => EngineError::Closed,
+        })
+    }
+}

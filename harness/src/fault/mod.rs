@@ -1,0 +1,5 @@
+//! Faults on purpose: what proves that the harness catches what it claims to catch.
+//!
+//! Owns the damage and nothing else: it knows neither the verifier nor the checker.
+
+pub(crate) mod media;

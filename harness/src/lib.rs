@@ -1,0 +1,46 @@
+//! greenroom: a headless, bot-driven test harness for live WebRTC streaming.
+//!
+//! Synthetic broadcasters and viewers stream a fixture video over real peer connections (ICE, DTLS, SRTP)
+//! through a signaling server, every frame is verified against what was sent, and the run ends with a
+//! verdict: pass, fail, or invalid when the generator itself was to blame.
+//!
+//! ```no_run
+//! #[tokio::test]
+//! # async fn doc() {}
+//! async fn my_signaling_still_connects_everyone() {
+//!     let report = greenroom::Run::against("ws://127.0.0.1:3000/").viewers(3).run().await.unwrap();
+//!     report.assert_passed();
+//! }
+//! ```
+//!
+//! No type of the WebRTC stack is part of this API. ARCHITECTURE.md says where everything lives.
+
+mod bot;
+mod check;
+#[cfg(feature = "cli")]
+pub mod cli;
+mod clock;
+pub mod engine;
+mod fault;
+pub mod measure;
+pub mod media;
+pub mod net;
+mod report;
+mod run;
+mod scenario;
+pub mod trace;
+
+pub use bot::Progress;
+pub use bot::dial::{ByteStream, DialError, Dialer, UrlError};
+#[cfg(feature = "h264")]
+pub use bot::source::SourceError;
+pub use check::{Breach, Criterion, Finding, FindingKind, Limit, Severity, Verdict};
+pub use clock::{RunClock, micros};
+pub use report::{EXIT_INTERRUPTED, REPORT_VERSION, Report, Style};
+#[cfg(feature = "h264")]
+pub use run::{BroadcasterHandle, RunHandle, ViewerHandle};
+pub use run::{Environment, LedgerFileError, Run, RunError};
+pub use scenario::{
+    Action, Deadlines, DecodeSelection, JoinSpec, MAX_VIEWERS, MediaFault, MediaSpec, NetworkSpec, Party,
+    PlantedDelays, RoleSelection, RoomSpec, Scenario, ScenarioError, TimedAction,
+};

@@ -1,0 +1,239 @@
+//! Everything that a run measured, as plain data: what the checker reads and the report shows.
+//!
+//! Owns the names and units. Field names carry their unit; a figure that was not measured is absent.
+
+use serde::{Deserialize, Serialize};
+
+use super::distribution::Summary;
+use super::freeze::Freezes;
+use super::health::GeneratorHealth;
+use super::join::JoinPhase;
+use crate::media::verify::Tally;
+
+/// How received frames were judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JudgedAt {
+    /// Not at all: nothing arrived.
+    Nothing,
+    /// Complete only; what was sent is not known.
+    Intact,
+    /// Decoded, and the stamp was read; which frame should have come is not known.
+    Stamped,
+    /// Held against the ledger: content and time. Only this counts as verified.
+    Exact,
+}
+
+/// What a run measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Measured {
+    /// How long the joining took, in milliseconds.
+    pub joining_ms: f64,
+    /// How long was streamed after that, in milliseconds.
+    pub streamed_ms: f64,
+    /// How frames were judged; the lowest level of any viewer that received some.
+    pub judged_at: JudgedAt,
+    /// Counts of all viewers together.
+    pub totals: Tally,
+    /// Each viewer.
+    pub viewers: Vec<ViewerFigures>,
+    /// Each stay of each broadcaster.
+    pub broadcasters: Vec<BroadcasterFigures>,
+    /// Time to each phase of the join, over all viewers.
+    pub join: Vec<PhaseFigures>,
+    /// Delays on the path of a frame.
+    pub delays: Delays,
+    /// From the first to the last viewer that completed a frame.
+    pub fanout_skew: Option<Summary>,
+    /// The generator's own health.
+    pub generator: GeneratorHealth,
+}
+
+/// Time to one phase of the join, from the start of each viewer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PhaseFigures {
+    /// The phase.
+    pub phase: JoinPhase,
+    /// Viewers that reached it, and when.
+    pub time: Option<Summary>,
+    /// Viewers that did not reach it.
+    pub missing: u64,
+}
+
+/// Delays of the frames that were due in the measured window, stage by stage.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Delays {
+    /// From due to taken from the source.
+    pub capture: Option<Summary>,
+    /// From taken to encoded and handed to the connections.
+    pub encode: Option<Summary>,
+    /// From handed over to complete at a viewer.
+    pub transport: Option<Summary>,
+    /// From complete to decoded, at viewers that decode.
+    pub decode: Option<Summary>,
+    /// From due to complete at a viewer.
+    pub frame_latency: Option<Summary>,
+    /// From due to decoded, at viewers that decode.
+    pub glass_latency: Option<Summary>,
+    /// Why there is no latency, when there is none.
+    pub absent_because: Option<String>,
+}
+
+/// What one viewer saw.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ViewerFigures {
+    /// Its label, as in the trace.
+    pub label: String,
+    /// Its room.
+    pub room: String,
+    /// Its number in the room, from 1.
+    pub number: u32,
+    /// How it ended.
+    pub end: ViewerOutcome,
+    /// When it ended, in milliseconds since the start of the run.
+    pub ended_at_ms: f64,
+    /// How its frames were judged.
+    pub judged_at: JudgedAt,
+    /// Its counts.
+    pub tally: Tally,
+    /// Complete frames received.
+    pub frames: u64,
+    /// Time to each phase that it reached, in milliseconds.
+    pub join_ms: Vec<(JoinPhase, f64)>,
+    /// The phase that it should have reached and did not.
+    pub stuck_before: Option<JoinPhase>,
+    /// Whether a broadcaster was there to join.
+    pub saw_broadcaster: bool,
+    /// Whether the room said when it ended that the stream is stopped.
+    pub stopped: bool,
+    /// From `connected` to the first complete key frame, the longest of its connections, in milliseconds.
+    pub first_key_frame_ms: Option<f64>,
+    /// Connections that were connected and never had a key frame, and for how long, in milliseconds.
+    pub without_key_frame_ms: Option<f64>,
+    /// Frame latency.
+    pub latency: Option<Summary>,
+    /// Freezes in the measured window.
+    pub freezes: Freezes,
+    /// What its decoder saw; absent for viewers that do not decode.
+    pub decoded: Option<DecodedFigures>,
+    /// Received packets, as in `inbound-rtp`.
+    pub rtp: Option<RtpFigures>,
+    /// Chat lines received, as far as they are numbered in their order of arrival.
+    pub chat_seqs: Vec<u64>,
+    /// Text of the chat lines, for callers of the library; never written.
+    #[serde(skip)]
+    pub chat: Vec<String>,
+    /// State of the room when it joined, for callers of the library.
+    pub state_at_join: Option<RoomStateFigures>,
+    /// State of the room when it ended.
+    pub state_at_end: RoomStateFigures,
+    /// Why its signaling could not be opened.
+    pub dial_error: Option<String>,
+    /// When its signaling was lost, in milliseconds since the start of the run, and why.
+    pub signaling_lost: Option<(f64, String)>,
+    /// Errors on the way.
+    pub errors: Vec<String>,
+}
+
+/// State of a room as a viewer knew it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomStateFigures {
+    /// Whether the video is muted.
+    pub video_muted: bool,
+    /// Whether the stream is stopped.
+    pub stopped: bool,
+}
+
+/// How a viewer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ViewerOutcome {
+    /// With the run.
+    Finished,
+    /// It left, as scripted.
+    Left,
+    /// It vanished, as scripted.
+    Vanished,
+    /// It never reached the signaling server.
+    NeverConnected,
+}
+
+/// What a decoder saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecodedFigures {
+    /// `framesDecoded`.
+    pub frames_decoded: u64,
+    /// Stamps of the frames that were sent.
+    pub stamps_matched: u64,
+    /// Stamps of other frames.
+    pub stamps_wrong: u64,
+    /// Pictures without a readable stamp.
+    pub stamps_unreadable: u64,
+    /// Stamps read without a ledger to hold them against.
+    pub stamps_read: u64,
+    /// Black pictures while the video was muted.
+    pub muted_black: u64,
+    /// Pictures that were not black while the video was muted.
+    pub muted_not_black: u64,
+    /// Frames that gave no picture.
+    pub failed: u64,
+}
+
+/// A received RTP stream, named as in W3C webrtc-stats `inbound-rtp`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RtpFigures {
+    /// `packetsReceived`.
+    pub packets_received: u64,
+    /// `packetsLost`, after repair.
+    pub packets_lost: u64,
+    /// Packets that came again.
+    pub packets_duplicated: u64,
+    /// Packets that came after a later one.
+    pub packets_reordered: u64,
+    /// `bytesReceived`: payload.
+    pub bytes_received: u64,
+    /// `jitter`, in milliseconds.
+    pub jitter_ms: f64,
+    /// `nackCount`.
+    pub nack_count: u64,
+    /// `pliCount`.
+    pub pli_count: u64,
+    /// Payload bits per second from the first key frame on.
+    pub bitrate_bps: Option<f64>,
+}
+
+/// What a broadcaster did in one stay.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BroadcasterFigures {
+    /// Its room.
+    pub room: String,
+    /// Whether the server let it in.
+    pub joined: bool,
+    /// Frames encoded and sent.
+    pub frames: u64,
+    /// Key frames among them.
+    pub key_frames: u64,
+    /// Payload bytes, once per frame.
+    pub bytes: u64,
+    /// Connections that it opened.
+    pub connections: u64,
+    /// Frames that a connection had no room for.
+    pub skipped_frames: u64,
+    /// PLI and FIR received.
+    pub key_frame_requests: u64,
+    /// `packetsSent`, over all connections.
+    pub packets_sent: u64,
+    /// `retransmittedPacketsSent`, over all connections.
+    pub retransmitted_packets_sent: u64,
+    /// `nackCount`, over all connections.
+    pub nack_count: u64,
+    /// Text of the chat lines that it received, for callers of the library; never written.
+    #[serde(skip)]
+    pub chat: Vec<String>,
+    /// Why its signaling could not be opened.
+    pub dial_error: Option<String>,
+    /// When its signaling was lost, in milliseconds since the start of the run, and why.
+    pub signaling_lost: Option<(f64, String)>,
+    /// Errors on the way.
+    pub errors: Vec<String>,
+}

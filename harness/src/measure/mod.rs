@@ -1,0 +1,10 @@
+//! Measurement: distributions, join phases, freezes, fan-out skew and the generator's own health.
+//!
+//! Owns how figures are defined and summed up. It never says whether a figure is good.
+
+pub mod distribution;
+pub mod freeze;
+pub mod health;
+pub mod join;
+pub mod measured;
+pub mod skew;

@@ -1,0 +1,124 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn header() -> LedgerEntry {
+    LedgerEntry::Header(LedgerHeader {
+        greenroom_ledger: LEDGER_VERSION,
+        codec: "H264".to_owned(),
+        clock_rate: 90_000,
+        epoch_unix_us: 1,
+        boot_id: None,
+    })
+}
+
+fn frame(index: u32) -> LedgerFrame {
+    LedgerFrame {
+        index,
+        media_time: i64::from(index) * 3_000,
+        picture: u64::from(index % 50),
+        parameter_sets: None,
+        key: index == 0,
+        muted: false,
+        due_us: u64::from(index) * 33_333,
+        captured_us: u64::from(index) * 33_333 + 100,
+        encoded_us: u64::from(index) * 33_333 + 2_000,
+    }
+}
+
+#[test]
+fn entries_round_trip_through_their_lines() {
+    let entries = [
+        header(),
+        LedgerEntry::Frame(frame(0)),
+        LedgerEntry::Open {
+            broadcaster: "b1".into(),
+            viewer: "v1".into(),
+            first: 0,
+        },
+        LedgerEntry::Skip {
+            broadcaster: "b1".into(),
+            viewer: "v1".into(),
+            index: 1,
+        },
+        LedgerEntry::Close {
+            broadcaster: "b1".into(),
+            viewer: "v1".into(),
+            last: 9,
+        },
+    ];
+    let mut ledger = Ledger::default();
+    for entry in &entries {
+        ledger.apply_line(&serde_json::to_string(entry).unwrap()).unwrap();
+    }
+    assert_eq!(
+        ledger.span("b1", "v1"),
+        Some(Span {
+            first: 0,
+            last: Some(9),
+            skipped: 1
+        })
+    );
+    assert_eq!(ledger.span("b2", "v1"), None);
+    assert_eq!(ledger.frame(0), Some(&frame(0)));
+}
+
+#[test]
+fn old_frames_leave_every_index_when_the_ledger_is_full() {
+    let mut ledger = Ledger::default();
+    ledger.apply(header()).unwrap();
+    let total = KEPT_FRAMES as u32 + 100;
+    for index in 0..total {
+        ledger.apply(LedgerEntry::Frame(frame(index))).unwrap();
+    }
+    assert_eq!(ledger.frames.len(), KEPT_FRAMES);
+    assert_eq!(
+        ledger.by_picture.values().map(Vec::len).sum::<usize>(),
+        KEPT_FRAMES
+    );
+    assert_eq!(ledger.frame(99), None);
+    assert_eq!(ledger.frame(100).map(|frame| frame.index), Some(100));
+    assert_eq!(
+        ledger.at_media_time(i64::from(total - 1) * 3_000),
+        ledger.newest()
+    );
+    assert_eq!(ledger.last_encoded_by(frame(200).encoded_us + 1), Some(200));
+}
+
+#[track_caller]
+fn refuse(lines: &[&str], expect: &str) {
+    let mut ledger = Ledger::default();
+    let error = lines.iter().find_map(|line| ledger.apply_line(line).err());
+    let message = error.map(|error| error.to_string()).unwrap_or_default();
+    assert!(message.contains(expect), "{message:?} should say {expect:?}");
+}
+
+#[test]
+fn every_kind_of_broken_ledger_is_refused_with_its_own_reason() {
+    let head = serde_json::to_string(&header()).unwrap();
+    let zero = serde_json::to_string(&LedgerEntry::Frame(frame(0))).unwrap();
+    let two = serde_json::to_string(&LedgerEntry::Frame(frame(2))).unwrap();
+    refuse(&["not json"], "line 1");
+    refuse(&[&zero], "the header line");
+    refuse(&[&head, &head], "a frame or connection entry");
+    refuse(
+        &[&head.replace("\"greenroom_ledger\":1", "\"greenroom_ledger\":9")],
+        "version 9",
+    );
+    refuse(&[&head.replace("H264", "VP9")], "VP9");
+    refuse(&[&head, &zero, &two], "frame 2 follows frame 0");
+    refuse(&[&head, "{\"entry\":\"frame\"}"], "missing field");
+    refuse(&[&head, &" ".repeat(MAX_LINE + 1)], "longer than");
+    refuse(&[&head, "{\"entry\":\"banana\"}"], "banana");
+}
+
+proptest! {
+    #[test]
+    fn any_line_is_survived(lines in prop::collection::vec(".{0,80}", 0..20)) {
+        let mut ledger = Ledger::default();
+        for line in lines {
+            let _ = ledger.apply_line(&line);
+        }
+        prop_assert!(ledger.frames.is_empty());
+    }
+}

@@ -1,0 +1,15 @@
+//! Media: from a picture to RTP payloads and back, and the proof that what arrived is what was sent.
+//!
+//! Everything here is pure: bytes and instants in, values out. It owns no clock, socket or task,
+//! and it never decides whether a run is good; that is the checker's.
+
+#[cfg(feature = "h264")]
+pub mod decode;
+#[cfg(feature = "h264")]
+pub mod encode;
+pub mod h264;
+pub mod ledger;
+pub mod packetize;
+pub mod reassemble;
+pub mod rtp_time;
+pub mod verify;

@@ -1,0 +1,252 @@
+//! Real sockets: the runtime that is injected into the stack, with a tap and impairment on each one.
+//!
+//! Owns the wrapping of `webrtc::runtime::Runtime` over tokio. Timers and the clock are tokio's, so a
+//! paused runtime steers them. It decides nothing about what it carries.
+
+use std::future::Future;
+use std::io::{self, IoSliceMut};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use webrtc::runtime::{
+    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime,
+    TokioRuntime, Transmit,
+};
+
+use super::connecting::Connecting;
+use super::impair::{Fate, Impairer, Impairment};
+use super::tap::{Datagram, Tap, Way};
+
+/// Datagrams that may be under way in a delayed direction; more are lost, as in a full router.
+const MAX_DELAYED: usize = 16_384;
+
+/// Tokio's runtime for one connection, with every datagram seen and possibly impaired.
+#[derive(Debug)]
+pub(crate) struct RealRuntime {
+    inner: TokioRuntime,
+    tap: Option<Tap>,
+    impairment: Option<Impairment>,
+    connecting: Arc<Connecting>,
+}
+
+impl RealRuntime {
+    /// A runtime for one connection; needs to be used inside a tokio runtime. Received media waits until
+    /// `connecting` is opened.
+    pub(crate) fn new(tap: Option<Tap>, impairment: Option<Impairment>, connecting: Arc<Connecting>) -> Self {
+        Self {
+            inner: TokioRuntime,
+            tap,
+            impairment,
+            connecting,
+        }
+    }
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+impl Runtime for RealRuntime {
+    fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
+        self.inner.spawn(future)
+    }
+
+    fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        let inner = self.inner.wrap_udp_socket(socket)?;
+        let local = inner.local_addr()?;
+        let delayed = self
+            .impairment
+            .map(|impairment| Delayed::start(impairment, Arc::clone(&inner)));
+        Ok(Arc::new(TappedSocket {
+            inner,
+            local,
+            tap: self.tap.clone(),
+            delayed,
+            connecting: Arc::clone(&self.connecting),
+        }))
+    }
+
+    fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
+        self.inner.wrap_tcp_listener(listener)
+    }
+
+    fn connect_tcp<'a>(&'a self, remote: SocketAddr) -> Boxed<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
+        self.inner.connect_tcp(remote)
+    }
+
+    fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
+        self.inner.resolve_host(host)
+    }
+
+    fn now(&self) -> std::time::Instant {
+        Instant::now().into_std()
+    }
+
+    fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
+        self.inner.sleep(duration)
+    }
+
+    fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
+        self.inner.interval(period)
+    }
+
+    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
+        self.inner.block_on(future);
+    }
+
+    fn yield_now(&self) -> Boxed<'static, ()> {
+        self.inner.yield_now()
+    }
+
+    fn name(&self) -> &'static str {
+        "greenroom"
+    }
+}
+
+/// A UDP socket whose datagrams are seen and possibly delayed or lost.
+#[derive(Debug)]
+struct TappedSocket {
+    inner: Arc<dyn AsyncUdpSocket>,
+    local: SocketAddr,
+    tap: Option<Tap>,
+    delayed: Option<Delayed>,
+    connecting: Arc<Connecting>,
+}
+
+impl TappedSocket {
+    fn see_received(&self, bufs: &[IoSliceMut<'_>], meta: &[RecvMeta], count: usize) {
+        if self.tap.is_none() {
+            return;
+        }
+        for (buf, meta) in bufs.iter().zip(meta).take(count) {
+            for datagram in buf[..meta.len.min(buf.len())].chunks(meta.stride.max(1)) {
+                self.see(Way::In, meta.addr, datagram);
+            }
+        }
+    }
+
+    fn see(&self, way: Way, remote: SocketAddr, bytes: &[u8]) {
+        if let Some(tap) = &self.tap {
+            tap.see(&Datagram {
+                way,
+                local: self.local,
+                remote,
+                at: Instant::now(),
+                bytes,
+            });
+        }
+    }
+}
+
+impl AsyncUdpSocket for TappedSocket {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.local)
+    }
+
+    fn max_gso_segments(&self) -> usize {
+        self.inner.max_gso_segments()
+    }
+
+    fn max_gro_segments(&self) -> usize {
+        self.inner.max_gro_segments()
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
+        let sent = match &self.delayed {
+            Some(delayed) => {
+                for datagram in transmit.contents.chunks(segment) {
+                    delayed.send(transmit.destination, datagram);
+                }
+                Poll::Ready(Ok(transmit.contents.len()))
+            }
+            None => self.inner.poll_send(cx, transmit),
+        };
+        if let Poll::Ready(Ok(_)) = sent {
+            for datagram in transmit.contents.chunks(segment) {
+                self.see(Way::Out, transmit.destination, datagram);
+            }
+        }
+        sent
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let open = self.connecting.is_open();
+            if !open && self.connecting.take_nudge() {
+                // Transient for the driver: it goes round its loop, and so to its timers, once.
+                return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
+            }
+            if open {
+                let waited = self.connecting.deliver(bufs, meta);
+                if waited > 0 {
+                    return Poll::Ready(Ok(waited));
+                }
+            }
+            let received = self.inner.poll_recv(cx, bufs, meta);
+            match received {
+                Poll::Ready(Ok(count)) => {
+                    self.see_received(bufs, meta, count);
+                    let kept = if open {
+                        count
+                    } else {
+                        self.connecting.hold_back(bufs, meta, count)
+                    };
+                    if kept > 0 || count == 0 {
+                        return Poll::Ready(Ok(kept));
+                    }
+                }
+                Poll::Pending if !open => {
+                    self.connecting.register(cx.waker());
+                    return Poll::Pending;
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+/// Outgoing datagrams under way; the task that carries them ends with the socket.
+#[derive(Debug)]
+struct Delayed {
+    impairer: Mutex<Impairer>,
+    queue: mpsc::Sender<(Instant, SocketAddr, Vec<u8>)>,
+}
+
+impl Delayed {
+    fn start(impairment: Impairment, socket: Arc<dyn AsyncUdpSocket>) -> Self {
+        let (queue, mut under_way) = mpsc::channel::<(Instant, SocketAddr, Vec<u8>)>(MAX_DELAYED);
+        tokio::spawn(async move {
+            while let Some((due, to, datagram)) = under_way.recv().await {
+                tokio::time::sleep_until(due).await;
+                // Sending may fail as on any network; whoever waits for the datagram notices.
+                let _ = socket.send_to(&datagram, to).await;
+            }
+        });
+        Self {
+            impairer: Mutex::new(Impairer::new(impairment)),
+            queue,
+        }
+    }
+
+    fn send(&self, to: SocketAddr, datagram: &[u8]) {
+        let fate = self
+            .impairer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next_fate();
+        if let Fate::Pass(delay) = fate {
+            let _ = self
+                .queue
+                .try_send((Instant::now() + delay, to, datagram.to_vec()));
+        }
+    }
+}

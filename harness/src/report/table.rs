@@ -1,0 +1,331 @@
+//! The table that answers "did it work, how fast": plain text, at most 100 columns.
+//!
+//! Owns the layout. What is absent is printed as absent, with the reason, never as 0.
+
+use std::fmt::Write as _;
+
+use super::Report;
+use crate::check::{Severity, Verdict, breaches};
+use crate::measure::distribution::Summary;
+use crate::measure::measured::JudgedAt;
+
+/// Findings that are printed; the report file has them all.
+const SHOWN_FINDINGS: usize = 12;
+
+/// How the table is decorated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// No colours.
+    Plain,
+    /// ANSI colours.
+    Coloured,
+}
+
+impl Style {
+    fn paint(self, code: &str, text: &str) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Coloured => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+        }
+    }
+
+    fn verdict(self, verdict: Verdict) -> String {
+        match verdict {
+            Verdict::Pass => self.paint("1;32", "PASS"),
+            Verdict::Fail => self.paint("1;31", "FAIL"),
+            Verdict::Invalid => self.paint("1;33", "INVALID"),
+        }
+    }
+
+    fn mark(self, met: bool) -> String {
+        if met {
+            self.paint("32", "✓")
+        } else {
+            self.paint("31", "✗")
+        }
+    }
+}
+
+pub(super) fn render(report: &Report, style: Style) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_table(&mut out, report, style);
+    out
+}
+
+fn write_table(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
+    frames(out, report)?;
+    join(out, report)?;
+    delays(out, report)?;
+    streams(out, report)?;
+    generator(out, report)?;
+    findings(out, report, style)?;
+    verdict(out, report, style)
+}
+
+fn frames(out: &mut String, report: &Report) -> std::fmt::Result {
+    let measured = &report.measured;
+    let totals = &measured.totals;
+    let level = match measured.judged_at {
+        JudgedAt::Exact => "exact: every frame held against the ledger",
+        JudgedAt::Stamped => "stamped: decoded and read; not verified",
+        JudgedAt::Intact => "intact: complete only; not verified",
+        JudgedAt::Nothing => "nothing arrived",
+    };
+    writeln!(
+        out,
+        "frames       {} viewers, {:.1} s, judged {level}",
+        measured.viewers.len(),
+        measured.streamed_ms / 1_000.0
+    )?;
+    writeln!(
+        out,
+        "  {:>12} {:>10} {:>8} {:>8} {:>8} {:>8} {:>9} {:>10}",
+        "expected", "verified", "lost", "corrupt", "late", "again", "reordered", "unexpected"
+    )?;
+    writeln!(
+        out,
+        "  {:>12} {:>10} {:>8} {:>8} {:>8} {:>8} {:>9} {:>10}",
+        totals.expected,
+        totals.verified,
+        totals.lost,
+        totals.corrupt,
+        totals.late,
+        totals.repeated,
+        totals.reordered,
+        totals.unexpected
+    )
+}
+
+fn heading(out: &mut String, title: &str) -> std::fmt::Result {
+    writeln!(
+        out,
+        "\n{title:<24} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
+        "n", "min", "p50", "p95", "p99", "max"
+    )
+}
+
+/// One line of a distribution; a percentile that the samples cannot carry is a dash.
+fn line(out: &mut String, name: &str, summary: Option<&Summary>, absent: &str) -> std::fmt::Result {
+    let Some(summary) = summary else {
+        return writeln!(out, "  {name:<22} {absent}");
+    };
+    let percentile = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1}"));
+    writeln!(
+        out,
+        "  {name:<22} {:>8} {:>8.1} {:>8} {:>8} {:>8} {:>8.1}",
+        summary.count,
+        summary.min_ms,
+        percentile(summary.p50_ms),
+        percentile(summary.p95_ms),
+        percentile(summary.p99_ms),
+        summary.max_ms
+    )
+}
+
+fn join(out: &mut String, report: &Report) -> std::fmt::Result {
+    heading(out, "join, ms from start")?;
+    for phase in &report.measured.join {
+        if phase.time.is_none()
+            && phase.missing == report.measured.viewers.len() as u64
+            && report.measured.viewers.is_empty()
+        {
+            continue;
+        }
+        line(
+            out,
+            phase.phase.label(),
+            phase.time.as_ref(),
+            "reached by no viewer",
+        )?;
+    }
+    Ok(())
+}
+
+fn delays(out: &mut String, report: &Report) -> std::fmt::Result {
+    let delays = &report.measured.delays;
+    heading(out, "delay, ms")?;
+    let absent = delays.absent_because.as_deref().unwrap_or("no samples");
+    line(out, "frame latency", delays.frame_latency.as_ref(), absent)?;
+    line(
+        out,
+        "  capture",
+        delays.capture.as_ref(),
+        "no broadcaster in this process",
+    )?;
+    line(
+        out,
+        "  encode",
+        delays.encode.as_ref(),
+        "no broadcaster in this process",
+    )?;
+    line(out, "  transport", delays.transport.as_ref(), absent)?;
+    line(out, "decode", delays.decode.as_ref(), "no viewer decoded")?;
+    line(
+        out,
+        "due to decoded",
+        delays.glass_latency.as_ref(),
+        "no viewer decoded",
+    )?;
+    let skew_absent = if report.measured.viewers.len() < 2 {
+        "needs two viewers"
+    } else {
+        absent
+    };
+    line(
+        out,
+        "fan-out skew",
+        report.measured.fanout_skew.as_ref(),
+        skew_absent,
+    )
+}
+
+fn streams(out: &mut String, report: &Report) -> std::fmt::Result {
+    let measured = &report.measured;
+    let rtp: Vec<_> = measured.viewers.iter().filter_map(|viewer| viewer.rtp).collect();
+    writeln!(out)?;
+    if rtp.is_empty() {
+        writeln!(out, "streams      no packets were received")?;
+    } else {
+        let sum =
+            |field: fn(&crate::measure::measured::RtpFigures) -> u64| rtp.iter().map(field).sum::<u64>();
+        let rates: Vec<f64> = rtp.iter().filter_map(|rtp| rtp.bitrate_bps).collect();
+        let rate = match rates.len() {
+            0 => "bitrate unknown".to_owned(),
+            n => format!(
+                "{:.0} kbit/s a viewer",
+                rates.iter().sum::<f64>() / n as f64 / 1_000.0
+            ),
+        };
+        writeln!(
+            out,
+            "streams      {rate}; packets {} received, {} lost after repair; NACK {}, PLI {}",
+            sum(|rtp| rtp.packets_received),
+            sum(|rtp| rtp.packets_lost),
+            sum(|rtp| rtp.nack_count),
+            sum(|rtp| rtp.pli_count)
+        )?;
+        let jitter = rtp.iter().map(|rtp| rtp.jitter_ms).fold(0.0, f64::max);
+        let freezes: u32 = measured.viewers.iter().map(|viewer| viewer.freezes.count).sum();
+        let frozen: f64 = measured
+            .viewers
+            .iter()
+            .map(|viewer| viewer.freezes.total_ms)
+            .sum();
+        writeln!(
+            out,
+            "             jitter up to {jitter:.1} ms; {freezes} freezes, {frozen:.0} ms in all"
+        )?;
+    }
+    let decoded: Vec<_> = measured
+        .viewers
+        .iter()
+        .filter_map(|viewer| viewer.decoded)
+        .collect();
+    if decoded.is_empty() {
+        writeln!(out, "decoded      no viewer decoded")?;
+    } else {
+        let sum = |field: fn(&crate::measure::measured::DecodedFigures) -> u64| {
+            decoded.iter().map(field).sum::<u64>()
+        };
+        writeln!(
+            out,
+            "decoded      {} frames at {} viewer(s); stamps {} right, {} wrong, {} unreadable, {} read only; {} black while muted",
+            sum(|d| d.frames_decoded),
+            decoded.len(),
+            sum(|d| d.stamps_matched),
+            sum(|d| d.stamps_wrong),
+            sum(|d| d.stamps_unreadable),
+            sum(|d| d.stamps_read),
+            sum(|d| d.muted_black)
+        )?;
+    }
+    for broadcaster in &measured.broadcasters {
+        writeln!(
+            out,
+            "sent         {} frames, {} key frames; {} connections, {} packets, {} retransmitted; {} key frame requests",
+            broadcaster.frames,
+            broadcaster.key_frames,
+            broadcaster.connections,
+            broadcaster.packets_sent,
+            broadcaster.retransmitted_packets_sent,
+            broadcaster.key_frame_requests
+        )?;
+    }
+    Ok(())
+}
+
+fn generator(out: &mut String, report: &Report) -> std::fmt::Result {
+    let health = &report.measured.generator;
+    let tail = |summary: &Option<Summary>| {
+        summary.as_ref().map_or_else(
+            || "not measured".to_owned(),
+            |summary| match summary.p99_ms {
+                Some(p99) => format!("p99 {p99:.1} ms"),
+                None => format!("max {:.1} ms", summary.max_ms),
+            },
+        )
+    };
+    let share = |share: Option<f64>| {
+        share.map_or_else(
+            || "not measured".to_owned(),
+            |share| format!("{:.0} %", share * 100.0),
+        )
+    };
+    writeln!(
+        out,
+        "generator    CPU {} of {} cores, waited for a CPU {}; lag {}; pacing error {}; socket drops {}",
+        share(health.cpu_share),
+        health.allowed_cores,
+        share(health.cpu_wait_share),
+        tail(&health.scheduler_lag),
+        tail(&health.pacing_error),
+        health
+            .socket_drops
+            .map_or_else(|| "not measured".to_owned(), |drops| drops.to_string())
+    )?;
+    for breach in breaches(health) {
+        writeln!(out, "             over its limit: {breach}")?;
+    }
+    Ok(())
+}
+
+fn findings(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
+    if report.findings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nfindings")?;
+    for finding in report.findings.iter().take(SHOWN_FINDINGS) {
+        let severity = match finding.severity {
+            Severity::Error => style.paint("31", "error  "),
+            Severity::Warning => style.paint("33", "warning"),
+            Severity::Note => "note   ".to_owned(),
+        };
+        writeln!(out, "  {severity}  {}", finding.message)?;
+    }
+    let more = report.findings.len().saturating_sub(SHOWN_FINDINGS);
+    if more > 0 {
+        writeln!(out, "  and {more} more, in report.json")?;
+    }
+    Ok(())
+}
+
+fn verdict(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
+    writeln!(out)?;
+    for criterion in &report.criteria {
+        writeln!(
+            out,
+            "  {} {} ({})",
+            style.mark(criterion.met),
+            criterion.name,
+            criterion.figure
+        )?;
+    }
+    let interrupted = if report.interrupted { ", interrupted" } else { "" };
+    writeln!(
+        out,
+        "\n{}{interrupted}: {}",
+        style.verdict(report.verdict),
+        report.because
+    )
+}

@@ -1,0 +1,268 @@
+//! A run: builds a scenario, starts the bots, and ends with a report.
+//!
+//! Owns the library's front door. A run prints and writes nothing unless it is asked to, has no global
+//! state, and leaves nothing behind when it is dropped.
+
+mod environment;
+#[cfg(feature = "h264")]
+mod handle;
+pub(crate) mod ledger_file;
+#[cfg(feature = "h264")]
+mod observe;
+#[cfg(feature = "h264")]
+mod orchestrate;
+#[cfg(feature = "h264")]
+mod room;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use greenroom_fixtures::Size;
+use thiserror::Error;
+
+use crate::bot::Progress;
+use crate::bot::dial::{Dialer, UrlError};
+use crate::media::ledger::LedgerError;
+use crate::net::impair::Impairment;
+use crate::report::Report;
+use crate::scenario::{
+    Action, DecodeSelection, MediaFault, PlantedDelays, RoleSelection, Scenario, ScenarioError, TimedAction,
+};
+
+pub use environment::Environment;
+#[cfg(feature = "h264")]
+pub use handle::{BroadcasterHandle, RunHandle, ViewerHandle};
+pub use ledger_file::LedgerFileError;
+
+/// Why a run could not be done; the system under test is not to blame.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The scenario makes no sense.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// The URL is not one.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// The clip or the encoder.
+    #[cfg(feature = "h264")]
+    #[error(transparent)]
+    Source(#[from] crate::bot::source::SourceError),
+    /// The ledger file.
+    #[error(transparent)]
+    Ledger(#[from] LedgerFileError),
+    /// Our own ledger entries contradict each other; a bug of greenroom.
+    #[error("greenroom wrote a ledger that it cannot read: {0}; please report this")]
+    OwnLedger(#[from] LedgerError),
+    /// A role needs what this build or call does not have.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// The run folder cannot be written.
+    #[error("cannot write {path}: {reason}; choose another folder with --output-dir")]
+    Output {
+        /// What was to be written.
+        path: PathBuf,
+        /// What the file system said.
+        reason: String,
+    },
+    /// The embedded server cannot listen.
+    #[error("the embedded signaling server cannot listen on 127.0.0.1: {0}")]
+    Listen(String),
+    /// A bot did not end in time; a bug of greenroom.
+    #[error("{0} did not end within its deadline; please report this with the run folder")]
+    Stuck(String),
+}
+
+impl RunError {
+    /// Whether the caller's input is to blame, rather than the machine or greenroom itself.
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            Self::Scenario(_)
+            | Self::Url(_)
+            | Self::Ledger(_)
+            | Self::Unsupported(_)
+            | Self::Output { .. } => true,
+            #[cfg(feature = "h264")]
+            Self::Source(_) => true,
+            Self::OwnLedger(_) | Self::Listen(_) | Self::Stuck(_) => false,
+        }
+    }
+}
+
+/// Where the bots meet.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// At a server that the run starts.
+    Embedded,
+    /// At somebody's server.
+    Dialer(Dialer),
+    /// At a URL that is checked when the run starts.
+    Url(String),
+}
+
+/// A run to be; every method changes one thing and gives it back.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), greenroom::RunError> {
+/// let report = greenroom::Run::embedded().viewers(8).run().await?;
+/// report.assert_passed();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a run does nothing until it is started"]
+pub struct Run {
+    pub(crate) scenario: Scenario,
+    pub(crate) target: Target,
+    pub(crate) output_dir: Option<PathBuf>,
+    pub(crate) ledger: Option<PathBuf>,
+    pub(crate) progress: Arc<Progress>,
+}
+
+impl Run {
+    /// A run with its own signaling server, one broadcaster and four viewers, for 10 seconds.
+    #[cfg(feature = "server")]
+    pub fn embedded() -> Self {
+        Self::with_target(Target::Embedded)
+    }
+
+    /// A run against the signaling server at a `ws://` URL.
+    pub fn against(url: impl Into<String>) -> Self {
+        Self::with_target(Target::Url(url.into()))
+    }
+
+    /// A run whose bots reach their server through byte streams of the caller's, for example in memory.
+    pub fn through(dialer: Dialer) -> Self {
+        Self::with_target(Target::Dialer(dialer))
+    }
+
+    fn with_target(target: Target) -> Self {
+        Self {
+            scenario: Scenario::default(),
+            target,
+            output_dir: None,
+            ledger: None,
+            progress: Arc::default(),
+        }
+    }
+
+    /// Replaces the whole scenario.
+    pub fn scenario(mut self, scenario: Scenario) -> Self {
+        self.scenario = scenario;
+        self
+    }
+
+    /// The scenario so far, to be changed in place.
+    pub fn scenario_mut(&mut self) -> &mut Scenario {
+        &mut self.scenario
+    }
+
+    /// Viewers that join at the start, in every room. Default 4.
+    pub fn viewers(mut self, viewers: u32) -> Self {
+        self.scenario
+            .rooms
+            .iter_mut()
+            .for_each(|room| room.viewers = viewers);
+        self
+    }
+
+    /// Name of the first room. Default `greenroom`.
+    pub fn room(mut self, name: impl Into<String>) -> Self {
+        if let Some(room) = self.scenario.rooms.first_mut() {
+            room.name = name.into();
+        }
+        self
+    }
+
+    /// Time that is streamed once every viewer has joined. Default 10 s.
+    pub fn duration(mut self, duration: Duration) -> Self {
+        self.scenario.duration = duration;
+        self
+    }
+
+    /// Picture size of the procedural clip. Default 640×360.
+    pub fn size(mut self, size: Size) -> Self {
+        self.scenario.media.size = size;
+        self
+    }
+
+    /// Which viewers decode. Default: one.
+    pub fn decode(mut self, decode: DecodeSelection) -> Self {
+        self.scenario.decode = decode;
+        self
+    }
+
+    /// Which bots this process runs. Default: all.
+    pub fn role(mut self, role: RoleSelection) -> Self {
+        self.scenario.role = role;
+        self
+    }
+
+    /// How long after the viewers the broadcaster starts. Default 0.
+    pub fn broadcaster_delay(mut self, delay: Duration) -> Self {
+        self.scenario.join.broadcaster_delay = delay;
+        self
+    }
+
+    /// Adds an action at a time after every viewer has joined.
+    pub fn at(mut self, at: Duration, action: Action) -> Self {
+        self.scenario.timeline.push(TimedAction { at, action });
+        self
+    }
+
+    /// Adds damage that the run must catch.
+    pub fn fault(mut self, fault: MediaFault) -> Self {
+        self.scenario.faults.push(fault);
+        self
+    }
+
+    /// Adds delays to single stages.
+    pub fn planted_delays(mut self, delays: PlantedDelays) -> Self {
+        self.scenario.planted_delays = delays;
+        self
+    }
+
+    /// What the network does to datagrams on their way to the viewers.
+    pub fn impair_down(mut self, impairment: Impairment) -> Self {
+        self.scenario.network.down = Some(impairment);
+        self
+    }
+
+    /// Writes `report.json` and `trace.jsonl` into this folder. Default: nothing is written.
+    pub fn output_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.output_dir = Some(dir.into());
+        self
+    }
+
+    /// The ledger file by which a broadcaster and viewers in different processes are one run.
+    pub fn ledger(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ledger = Some(path.into());
+        self
+    }
+
+    /// Counters that change while the run goes on.
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// Starts the run and returns once its bots are on their way; needs a tokio runtime with time and I/O.
+    ///
+    /// # Errors
+    ///
+    /// When the scenario, the clip, the URL or a file cannot be used.
+    #[cfg(feature = "h264")]
+    pub async fn start(self) -> Result<RunHandle, RunError> {
+        handle::start(self).await
+    }
+
+    /// Does the whole run.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start), and when the harness itself fails on the way.
+    #[cfg(feature = "h264")]
+    pub async fn run(self) -> Result<Report, RunError> {
+        self.start().await?.finish().await
+    }
+}

@@ -1,0 +1,276 @@
+//! From the bots' records to figures: closes the counts and sums up.
+//!
+//! Owns the summing; it has no opinion on any figure.
+
+use std::sync::PoisonError;
+
+use tokio::time::Instant;
+
+use super::room::RoomRun;
+use crate::bot::broadcaster::BroadcasterRecord;
+use crate::bot::session::{Decoded, SessionRecord};
+use crate::bot::viewer::{ViewerEnd, ViewerRecord};
+use crate::bot::{Figures, Shared};
+use crate::clock::RunClock;
+use crate::measure::distribution::Distribution;
+use crate::measure::health::GeneratorHealth;
+use crate::measure::join::{JoinPhase, JoinTimes};
+use crate::measure::measured::{
+    BroadcasterFigures, DecodedFigures, Delays, JudgedAt, Measured, PhaseFigures, RoomStateFigures,
+    RtpFigures, ViewerFigures, ViewerOutcome,
+};
+use crate::media::verify::Tally;
+
+/// Sums up what the bots of all rooms recorded.
+pub(super) fn sum_up(
+    rooms: Vec<RoomRun>,
+    mut generator: GeneratorHealth,
+    joining: std::time::Duration,
+    streamed: std::time::Duration,
+) -> Measured {
+    let mut all = Figures::default();
+    let mut skew = Distribution::default();
+    let mut pacing = Distribution::default();
+    let mut viewers = Vec::new();
+    let mut broadcasters = Vec::new();
+    let mut joins = Vec::new();
+    let mut comparable = true;
+    for room in rooms {
+        let shared = &room.shared;
+        let figures = std::mem::take(&mut *shared.figures.lock().unwrap_or_else(PoisonError::into_inner));
+        skew.merge(&merge(&mut all, figures));
+        comparable &= has_comparable_clock(shared);
+        for record in room.broadcaster_records {
+            pacing.merge(&record.pacing_error);
+            generator.skipped_frames += record.skipped_frames;
+            broadcasters.push(broadcaster(shared, record));
+        }
+        for record in room.viewer_records {
+            joins.push(record.join.clone());
+            viewers.push(viewer(shared, record));
+        }
+    }
+    generator.pacing_error = pacing.summary();
+    let mut totals = Tally::default();
+    viewers
+        .iter()
+        .for_each(|viewer: &ViewerFigures| totals.add(&viewer.tally));
+    let received = viewers
+        .iter()
+        .filter(|viewer| viewer.judged_at != JudgedAt::Nothing);
+    Measured {
+        joining_ms: joining.as_secs_f64() * 1_000.0,
+        streamed_ms: streamed.as_secs_f64() * 1_000.0,
+        judged_at: received
+            .map(|viewer| viewer.judged_at)
+            .min()
+            .unwrap_or(JudgedAt::Nothing),
+        totals,
+        join: JoinPhase::ALL
+            .into_iter()
+            .map(|phase| phase_figures(phase, &joins))
+            .collect(),
+        delays: delays(&all, comparable, !viewers.is_empty()),
+        viewers,
+        broadcasters,
+        fanout_skew: skew.summary(),
+        generator,
+    }
+}
+
+/// Adds a room's distributions to those of all; gives its skew, whose frame numbers are its own.
+fn merge(all: &mut Figures, room: Figures) -> Distribution {
+    all.capture_delay.merge(&room.capture_delay);
+    all.encode_delay.merge(&room.encode_delay);
+    all.transport_delay.merge(&room.transport_delay);
+    all.decode_delay.merge(&room.decode_delay);
+    all.frame_latency.merge(&room.frame_latency);
+    all.glass_latency.merge(&room.glass_latency);
+    room.skew.finish()
+}
+
+/// Whether the ledger's clock is our own or that of another process on this boot.
+fn has_comparable_clock(shared: &Shared) -> bool {
+    let ledger = shared.ledger.lock();
+    ledger
+        .header()
+        .is_some_and(|header| header.boot_id.is_some() && header.boot_id == crate::clock::boot_id())
+}
+
+fn delays(all: &Figures, comparable: bool, has_viewers: bool) -> Delays {
+    let frame_latency = all.frame_latency.summary();
+    let absent_because = match (&frame_latency, comparable, has_viewers) {
+        (Some(_), ..) => None,
+        (None, _, false) => Some("latency is measured where frames are received"),
+        (None, false, true) => {
+            Some("no ledger of this host says when frames were due; clocks of two hosts are not compared")
+        }
+        (None, true, true) => Some("no frame was verified in the measured window"),
+    };
+    Delays {
+        capture: all.capture_delay.summary(),
+        encode: all.encode_delay.summary(),
+        transport: all.transport_delay.summary(),
+        decode: all.decode_delay.summary(),
+        frame_latency,
+        glass_latency: all.glass_latency.summary(),
+        absent_because: absent_because.map(str::to_owned),
+    }
+}
+
+fn phase_figures(phase: JoinPhase, joins: &[JoinTimes]) -> PhaseFigures {
+    let mut times = Distribution::default();
+    joins
+        .iter()
+        .filter_map(|join| join.get(phase))
+        .for_each(|time| times.record(time));
+    PhaseFigures {
+        phase,
+        missing: joins.len() as u64 - times.count(),
+        time: times.summary(),
+    }
+}
+
+fn ms_since_start(clock: &RunClock, at: Instant) -> f64 {
+    clock.us(at) as f64 / 1_000.0
+}
+
+fn broadcaster(shared: &Shared, record: BroadcasterRecord) -> BroadcasterFigures {
+    BroadcasterFigures {
+        room: shared.room.clone(),
+        joined: record.joined,
+        frames: record.frames,
+        key_frames: record.key_frames,
+        bytes: record.bytes,
+        connections: record.connections,
+        skipped_frames: record.skipped_frames,
+        key_frame_requests: record.key_frame_requests,
+        packets_sent: record.packets_sent,
+        retransmitted_packets_sent: record.retransmitted_packets_sent,
+        nack_count: record.nack_count,
+        chat: record.chat.into_iter().map(|line| line.text).collect(),
+        dial_error: record.dial_error,
+        signaling_lost: record
+            .signaling_lost
+            .map(|(at, why)| (ms_since_start(&shared.clock, at), why)),
+        errors: record.errors,
+    }
+}
+
+fn viewer(shared: &Shared, record: ViewerRecord) -> ViewerFigures {
+    let mut tally = Tally::default();
+    let mut freezes = crate::measure::freeze::Freezes::default();
+    let mut decoded = DecodedFigures::default();
+    let mut rtp: Option<RtpFigures> = None;
+    let mut frames = 0;
+    let mut first_key_frame_ms: Option<f64> = None;
+    let mut without_key_frame_ms: Option<f64> = None;
+    {
+        let ledger = shared.ledger.lock();
+        for session in record.sessions {
+            frames += session.frames;
+            freezes.count += session.freezes.count;
+            freezes.total_ms += session.freezes.total_ms;
+            freezes.longest_ms = freezes.longest_ms.max(session.freezes.longest_ms);
+            add_decoded(&mut decoded, session.decoded);
+            let wait = session.connected_at.map(|connected| {
+                let until = session.first_key_at.unwrap_or(session.ended_at);
+                until.saturating_duration_since(connected).as_secs_f64() * 1_000.0
+            });
+            let longest = if session.first_key_at.is_some() {
+                &mut first_key_frame_ms
+            } else {
+                &mut without_key_frame_ms
+            };
+            *longest = wait.map_or(*longest, |wait| {
+                Some(longest.map_or(wait, |longest| longest.max(wait)))
+            });
+            rtp = rtp_figures(&session).or(rtp);
+            tally.add(&session.finish(&ledger));
+        }
+    }
+    let decodes = decoded != DecodedFigures::default();
+    let judged_at = match (frames, tally.verified + tally.corrupt, decoded.stamps_read) {
+        (0, ..) => JudgedAt::Nothing,
+        (_, 1.., _) => JudgedAt::Exact,
+        (_, 0, 1..) => JudgedAt::Stamped,
+        (_, 0, 0) => JudgedAt::Intact,
+    };
+    let join_ms = JoinPhase::ALL
+        .into_iter()
+        .filter_map(|phase| Some((phase, record.join.get(phase)?.as_secs_f64() * 1_000.0)))
+        .collect();
+    ViewerFigures {
+        label: record.label,
+        room: shared.room.clone(),
+        number: record.number,
+        end: match record.end {
+            ViewerEnd::Finished => ViewerOutcome::Finished,
+            ViewerEnd::Left => ViewerOutcome::Left,
+            ViewerEnd::Killed => ViewerOutcome::Vanished,
+            ViewerEnd::NeverConnected => ViewerOutcome::NeverConnected,
+        },
+        ended_at_ms: ms_since_start(&shared.clock, record.ended_at),
+        judged_at,
+        tally,
+        frames,
+        join_ms,
+        stuck_before: record.join.stuck_before(),
+        saw_broadcaster: record.join.has_seen_broadcaster(),
+        stopped: record.state.stopped,
+        first_key_frame_ms,
+        without_key_frame_ms,
+        latency: record.latency.summary(),
+        freezes,
+        decoded: decodes.then_some(decoded),
+        rtp,
+        chat_seqs: record.chat.iter().filter_map(|line| line.seq).collect(),
+        chat: record.chat.into_iter().map(|line| line.text).collect(),
+        state_at_join: record.state_at_join.as_ref().map(state),
+        state_at_end: state(&record.state),
+        dial_error: record.dial_error,
+        signaling_lost: record
+            .signaling_lost
+            .map(|(at, why)| (ms_since_start(&shared.clock, at), why)),
+        errors: record.errors,
+    }
+}
+
+fn state(state: &greenroom_signaling::RoomState) -> RoomStateFigures {
+    RoomStateFigures {
+        video_muted: state.muted.video,
+        stopped: state.stopped,
+    }
+}
+
+fn add_decoded(sum: &mut DecodedFigures, session: Decoded) {
+    sum.frames_decoded += session.frames;
+    sum.stamps_matched += session.stamps_matched;
+    sum.stamps_wrong += session.stamps_wrong;
+    sum.stamps_unreadable += session.stamps_unreadable;
+    sum.stamps_read += session.stamps_read;
+    sum.muted_black += session.muted_black;
+    sum.muted_not_black += session.muted_not_black;
+    sum.failed += session.failed;
+}
+
+fn rtp_figures(session: &SessionRecord) -> Option<RtpFigures> {
+    let stats = session.stats.as_ref()?;
+    let received = stats.received?;
+    let seconds = session
+        .first_key_at
+        .map(|first| session.ended_at.saturating_duration_since(first).as_secs_f64());
+    Some(RtpFigures {
+        packets_received: received.packets_received,
+        packets_lost: received.packets_lost,
+        packets_duplicated: received.packets_duplicated,
+        packets_reordered: received.packets_reordered,
+        bytes_received: received.bytes_received,
+        jitter_ms: received.jitter_s * 1_000.0,
+        nack_count: stats.nack_count,
+        pli_count: stats.pli_count,
+        bitrate_bps: seconds
+            .filter(|s| *s > 0.0)
+            .map(|seconds| received.bytes_received as f64 * 8.0 / seconds),
+    })
+}

@@ -1,0 +1,199 @@
+//! One room of a run: its bots as tasks, and the commands that reach them.
+//!
+//! Owns starting and ending bots. Dropping it aborts them, and their connections close behind them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+
+use super::RunError;
+use crate::bot::Shared;
+use crate::bot::broadcaster::{self, BroadcasterCommand, BroadcasterRecord};
+use crate::bot::source::Source;
+use crate::bot::viewer::{self, ViewerCommand, ViewerRecord, ViewerSpec};
+use crate::scenario::{Action, DecodeSelection, Party, RoleSelection};
+use crate::trace::TraceKind;
+
+/// Commands that may wait for one bot.
+const COMMANDS: usize = 64;
+
+/// How long the bots may take to end, above their own deadlines of together 2.2 s.
+const END_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A room and its bots.
+pub(super) struct RoomRun {
+    pub(super) shared: Arc<Shared>,
+    viewers: JoinSet<ViewerRecord>,
+    viewer_commands: BTreeMap<u32, mpsc::Sender<ViewerCommand>>,
+    next_viewer: u32,
+    decode: DecodeSelection,
+    broadcaster: Option<BroadcasterTask>,
+    source: Option<Source>,
+    next_index: u32,
+    pub(super) viewer_records: Vec<ViewerRecord>,
+    pub(super) broadcaster_records: Vec<BroadcasterRecord>,
+}
+
+/// A broadcaster bot; it does not outlive its room.
+struct BroadcasterTask {
+    commands: mpsc::Sender<BroadcasterCommand>,
+    task: JoinHandle<(BroadcasterRecord, Source)>,
+}
+
+impl Drop for BroadcasterTask {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl RoomRun {
+    pub(super) fn new(shared: Arc<Shared>, source: Option<Source>) -> Self {
+        let decode = shared.scenario.decode;
+        Self {
+            shared,
+            viewers: JoinSet::new(),
+            viewer_commands: BTreeMap::new(),
+            next_viewer: 1,
+            decode,
+            broadcaster: None,
+            source,
+            next_index: 0,
+            viewer_records: Vec::new(),
+            broadcaster_records: Vec::new(),
+        }
+    }
+
+    /// Starts the next viewer, at `at`.
+    pub(super) fn start_viewer(&mut self, at: Instant) {
+        let number = self.next_viewer;
+        self.next_viewer += 1;
+        let spec = ViewerSpec {
+            number,
+            decode: self.decode.includes(number),
+            sampled: number == 1,
+        };
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let shared = Arc::clone(&self.shared);
+        self.viewers.spawn(async move {
+            tokio::time::sleep_until(at).await;
+            viewer::run(shared, spec, inbox).await
+        });
+        self.viewer_commands.insert(number, commands);
+    }
+
+    /// Starts the broadcaster at `at`, unless there is one or this process has none.
+    pub(super) fn start_broadcaster(&mut self, at: Instant) {
+        if self.broadcaster.is_some() {
+            return;
+        }
+        let Some(source) = self.source.take() else { return };
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let shared = Arc::clone(&self.shared);
+        let first = self.next_index;
+        let task = tokio::spawn(async move {
+            tokio::time::sleep_until(at).await;
+            broadcaster::run(shared, source, first, inbox).await
+        });
+        self.broadcaster = Some(BroadcasterTask { commands, task });
+    }
+
+    /// Whether every viewer that was started has already ended.
+    pub(super) fn is_deserted(&mut self) -> bool {
+        self.collect_ended();
+        self.viewers.is_empty() && self.shared.scenario.role != RoleSelection::Broadcaster
+    }
+
+    /// Does a scripted action.
+    pub(super) async fn act(&mut self, action: &Action) {
+        self.shared
+            .trace
+            .now(&self.shared.label("run"), || TraceKind::Action {
+                action: action.clone(),
+            });
+        match action {
+            Action::Chat {
+                from: Party::Broadcaster,
+                text,
+            } => {
+                self.tell_broadcaster(BroadcasterCommand::Chat(text.clone()));
+            }
+            Action::Chat {
+                from: Party::Viewer(number),
+                text,
+            } => {
+                self.tell_viewer(*number, ViewerCommand::Chat(text.clone()));
+            }
+            Action::Mute => self.tell_broadcaster(BroadcasterCommand::Mute(true)),
+            Action::Unmute => self.tell_broadcaster(BroadcasterCommand::Mute(false)),
+            Action::Stop => self.tell_broadcaster(BroadcasterCommand::Stop),
+            Action::Join => self.start_viewer(Instant::now()),
+            Action::Leave { viewer } => self.tell_viewer(*viewer, ViewerCommand::Leave),
+            Action::Kill { viewer } => self.tell_viewer(*viewer, ViewerCommand::Kill),
+            Action::BroadcasterLeave => self.end_broadcaster().await,
+            Action::BroadcasterReturn => self.start_broadcaster(Instant::now()),
+            // The server belongs to the run.
+            Action::KillServer => {}
+        }
+    }
+
+    fn tell_viewer(&self, number: u32, command: ViewerCommand) {
+        if let Some(commands) = self.viewer_commands.get(&number) {
+            // One that has ended, or is too far behind to listen, shows in its record.
+            let _ = commands.try_send(command);
+        }
+    }
+
+    fn tell_broadcaster(&self, command: BroadcasterCommand) {
+        if let Some(broadcaster) = &self.broadcaster {
+            let _ = broadcaster.commands.try_send(command);
+        }
+    }
+
+    /// Stops the stream, lets every viewer take the rest of it and leave, then ends the broadcaster.
+    pub(super) async fn end(&mut self) -> Result<(), RunError> {
+        let stream_stopped = self.shared.scenario.role != RoleSelection::Viewers;
+        self.tell_broadcaster(BroadcasterCommand::Stop);
+        for commands in self.viewer_commands.values() {
+            let _ = commands.try_send(ViewerCommand::Finish { stream_stopped });
+        }
+        let deadline = Instant::now() + END_DEADLINE;
+        while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.viewers.join_next()).await {
+            if let Ok(record) = ended {
+                self.viewer_records.push(record);
+            }
+        }
+        if !self.viewers.is_empty() {
+            return Err(RunError::Stuck(format!("{} viewer bots", self.viewers.len())));
+        }
+        self.end_broadcaster().await;
+        self.viewer_records.sort_by_key(|record| record.number);
+        Ok(())
+    }
+
+    async fn end_broadcaster(&mut self) {
+        self.tell_broadcaster(BroadcasterCommand::Leave);
+        let Some(mut broadcaster) = self.broadcaster.take() else {
+            return;
+        };
+        match tokio::time::timeout(END_DEADLINE, &mut broadcaster.task).await {
+            Ok(Ok((record, source))) => {
+                self.next_index = record.next_index;
+                self.broadcaster_records.push(record);
+                self.source = Some(source);
+            }
+            _ => log::error!("the broadcaster bot did not end within {END_DEADLINE:?}"),
+        }
+    }
+
+    fn collect_ended(&mut self) {
+        while let Some(ended) = self.viewers.try_join_next() {
+            if let Ok(record) = ended {
+                self.viewer_records.push(record);
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The recorder: carries events from the bots to a file without ever making a bot wait.
+//!
+//! Owns the queue and the writer task. What does not fit into the queue is dropped and counted.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::{TRACE_VERSION, TraceEvent, TraceHeader, TraceKind};
+use crate::clock::RunClock;
+
+/// Events that may wait for the writer.
+const QUEUE: usize = 16_384;
+
+/// Where a bot's events go; cheap to clone, and free when nothing is recorded.
+#[derive(Clone, Debug)]
+pub(crate) struct Trace {
+    clock: RunClock,
+    queue: Option<mpsc::Sender<TraceEvent>>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Trace {
+    /// A trace that goes nowhere.
+    pub(crate) fn off(clock: RunClock) -> Self {
+        Self {
+            clock,
+            queue: None,
+            dropped: Arc::default(),
+        }
+    }
+
+    /// Whether anything is recorded.
+    pub(crate) fn is_on(&self) -> bool {
+        self.queue.is_some()
+    }
+
+    /// Notes an event of `peer` at `at`.
+    pub(crate) fn at(&self, at: Instant, peer: &str, event: impl FnOnce() -> TraceKind) {
+        let Some(queue) = &self.queue else { return };
+        let event = TraceEvent {
+            at_us: self.clock.us(at),
+            peer: peer.to_owned(),
+            event: event(),
+        };
+        if queue.try_send(event).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes an event of `peer` now.
+    pub(crate) fn now(&self, peer: &str, event: impl FnOnce() -> TraceKind) {
+        self.at(Instant::now(), peer, event);
+    }
+}
+
+/// Writes a trace file until every [`Trace`] is gone.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    task: JoinHandle<std::io::Result<u64>>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// How a recording ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    pub(crate) events: u64,
+    pub(crate) dropped: u64,
+}
+
+impl Recorder {
+    /// Starts to record into a new file.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be created.
+    pub(crate) fn start(path: &Path, clock: RunClock) -> std::io::Result<(Self, Trace)> {
+        let file = std::fs::File::create(path)?;
+        let (queue, mut events) = mpsc::channel::<TraceEvent>(QUEUE);
+        let dropped = Arc::<AtomicU64>::default();
+        let header = TraceHeader {
+            greenroom_trace: TRACE_VERSION,
+            epoch_unix_us: clock.epoch_unix_us(),
+            greenroom: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let task = tokio::spawn(async move {
+            let mut out = std::io::BufWriter::new(file);
+            serde_json::to_writer(&mut out, &header)?;
+            out.write_all(b"\n")?;
+            let mut written = 0;
+            while let Some(event) = events.recv().await {
+                serde_json::to_writer(&mut out, &event)?;
+                out.write_all(b"\n")?;
+                written += 1;
+            }
+            out.flush()?;
+            Ok(written)
+        });
+        let trace = Trace {
+            clock,
+            queue: Some(queue),
+            dropped: Arc::clone(&dropped),
+        };
+        Ok((Self { task, dropped }, trace))
+    }
+
+    /// Waits until everything is written; every [`Trace`] must be dropped before.
+    ///
+    /// # Errors
+    ///
+    /// When the file could not be written, for example because the disk is full.
+    pub(crate) async fn finish(self) -> std::io::Result<Recorded> {
+        let events = self.task.await.map_err(std::io::Error::other)??;
+        Ok(Recorded {
+            events,
+            dropped: self.dropped.load(Ordering::Relaxed),
+        })
+    }
+}

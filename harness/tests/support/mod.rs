@@ -1,0 +1,53 @@
+//! What the end-to-end tests share: a small run, and a deadline for everything.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::future::Future;
+use std::time::Duration;
+
+use greenroom::{Finding, FindingKind, Report, Run, Severity};
+use greenroom_fixtures::Size;
+
+/// Small pictures: the tests ask whether frames arrive, not how much a core encodes.
+pub(crate) fn small() -> Run {
+    Run::embedded()
+        .size(Size::new(160, 90).unwrap())
+        .viewers(2)
+        .duration(Duration::from_secs(2))
+}
+
+pub(crate) const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// Awaits under a deadline that is far beyond anything healthy.
+pub(crate) async fn within<T>(deadline: Duration, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(deadline, future)
+        .await
+        .unwrap_or_else(|_| panic!("nothing within {deadline:?}"))
+}
+
+/// Does a run under a deadline.
+pub(crate) async fn report(run: Run) -> Report {
+    within(Duration::from_secs(60), run.run()).await.unwrap()
+}
+
+/// The errors that were found.
+pub(crate) fn errors(report: &Report) -> Vec<&Finding> {
+    report
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .collect()
+}
+
+/// The only error that was found.
+#[track_caller]
+pub(crate) fn only_error(report: &Report, kind: FindingKind) -> &Finding {
+    let errors = errors(report);
+    assert!(
+        errors.len() == 1 && errors[0].kind == kind,
+        "expected one {kind:?}, found {errors:#?}\n{}",
+        report.table(greenroom::Style::Plain)
+    );
+    errors[0]
+}
