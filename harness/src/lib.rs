@@ -32,12 +32,10 @@ pub mod trace;
 
 pub use bot::Progress;
 pub use bot::dial::{ByteStream, DialError, Dialer, UrlError};
-#[cfg(feature = "h264")]
 pub use bot::source::SourceError;
 pub use check::{Breach, Criterion, Finding, FindingKind, Limit, Severity, Verdict};
 pub use clock::{RunClock, micros};
 pub use report::{EXIT_INTERRUPTED, REPORT_VERSION, Report, Style};
-#[cfg(feature = "h264")]
 pub use run::{BroadcasterHandle, RunHandle, ViewerHandle};
 pub use run::{Environment, LedgerFileError, Run, RunError};
 pub use scenario::{

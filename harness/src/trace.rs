@@ -111,7 +111,9 @@ pub enum TraceKind {
         latency_us: Option<i64>,
         bytes: u32,
     },
-    /// First to last viewer of one frame.
+    /// From the first to the last viewer that completed a frame.
+    FanoutSkew { index: u32, viewers: u32, skew_us: u64 },
+    /// A viewer asked for a key frame.
     KeyFrameRequested { viewer: String },
     /// The broadcaster made a key frame.
     KeyFrame { index: u32, bytes: u64 },

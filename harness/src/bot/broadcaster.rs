@@ -173,7 +173,6 @@ impl BroadcasterBot {
                 .flatten()
                 .min();
             tokio::select! {
-                biased;
                 () = sleep_until(wake_at), if wake_at.is_some() => {}
                 event = incoming.next(), if signaling_open => match event {
                     Some(event) => self.on_signaling(event.at, event.event),
@@ -186,8 +185,12 @@ impl BroadcasterBot {
                 },
             }
             let now = Instant::now();
-            self.capture_due(now);
+            let captured = self.capture_due(now);
             self.dispatch_due(Instant::now());
+            if captured {
+                // One frame a turn: an encoder that is too slow must not keep the rest of the bot waiting.
+                tokio::task::yield_now().await;
+            }
             if self.leaving.is_some_and(|at| now >= at) {
                 return;
             }
@@ -202,42 +205,44 @@ impl BroadcasterBot {
         )
     }
 
-    /// Takes and encodes every frame that is due.
-    fn capture_due(&mut self, now: Instant) {
-        while let (Some(at), Some(pacer)) = (self.next_capture().filter(|at| *at <= now), self.pacer) {
-            let index = self.record.next_index;
-            let due = pacer.due(index - self.first_index);
-            let captured = Instant::now();
-            self.record
-                .pacing_error
-                .record(captured.saturating_duration_since(at));
-            let key = self.take_key_frame_turn(captured);
-            // Media time counts the room's frames, so that it rises when a broadcaster returns.
-            let media_time = pacer.media_time(index);
-            match self.source.frame(index, media_time, self.muted, key) {
-                Ok(frame) => {
-                    self.record.next_index += 1;
-                    let entry = LedgerFrame {
-                        index,
-                        media_time,
-                        picture: frame.digest.picture,
-                        parameter_sets: frame.digest.parameter_sets,
-                        key: frame.key,
-                        muted: self.muted,
-                        due_us: self.shared.clock.us(due),
-                        captured_us: self.shared.clock.us(captured),
-                        encoded_us: 0,
-                    };
-                    let ready = Instant::now() + self.shared.scenario.planted_delays.encode;
-                    self.outbox.push_back((ready, frame, entry));
-                    self.dispatch_due(Instant::now());
-                }
-                Err(error) => {
-                    self.note_error(format!("the source failed: {error}"));
-                    self.stop_stream();
-                }
+    /// Takes and encodes the next frame if it is due; tells whether it was.
+    fn capture_due(&mut self, now: Instant) -> bool {
+        let (Some(at), Some(pacer)) = (self.next_capture().filter(|at| *at <= now), self.pacer) else {
+            return false;
+        };
+        let index = self.record.next_index;
+        let due = pacer.due(index - self.first_index);
+        let captured = Instant::now();
+        self.record
+            .pacing_error
+            .record(captured.saturating_duration_since(at));
+        let key = self.take_key_frame_turn(captured);
+        // Media time counts the room's frames, so that it rises when a broadcaster returns.
+        let media_time = pacer.media_time(index);
+        match self.source.frame(index, media_time, self.muted, key) {
+            Ok(frame) => {
+                self.record.next_index += 1;
+                let entry = LedgerFrame {
+                    index,
+                    media_time,
+                    picture: frame.digest.picture,
+                    parameter_sets: frame.digest.parameter_sets,
+                    key: frame.key,
+                    muted: self.muted,
+                    due_us: self.shared.clock.us(due),
+                    captured_us: self.shared.clock.us(captured),
+                    encoded_us: 0,
+                };
+                let ready = Instant::now() + self.shared.scenario.planted_delays.encode;
+                self.outbox.push_back((ready, frame, entry));
+                self.dispatch_due(Instant::now());
+            }
+            Err(error) => {
+                self.note_error(format!("the source failed: {error}"));
+                self.stop_stream();
             }
         }
+        true
     }
 
     /// Whether the next frame is to be a key frame.

@@ -3,12 +3,11 @@
 //! Owns the behaviour of one peer each. A bot never judges: it measures, verifies frames against the
 //! ledger, and hands over its outcome.
 
-#[cfg(feature = "h264")]
 pub(crate) mod broadcaster;
 pub(crate) mod dial;
 pub(crate) mod pace;
 pub(crate) mod session;
-#[cfg(feature = "h264")]
+#[cfg_attr(not(feature = "h264"), path = "no_source.rs")]
 pub(crate) mod source;
 pub(crate) mod viewer;
 
@@ -22,7 +21,7 @@ use tokio::time::Instant;
 use crate::clock::RunClock;
 use crate::engine::{ConnectionId, Engine};
 use crate::measure::distribution::Distribution;
-use crate::measure::skew::FanoutSkew;
+use crate::measure::skew::{FanoutSkew, FrameSkew};
 use crate::media::ledger::Ledger;
 use crate::scenario::Scenario;
 use crate::trace::{FrameWay, Trace, TraceKind};
@@ -68,6 +67,15 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(peer.to_owned(), number);
+    }
+
+    /// Puts the fan-out skew of a frame into the trace.
+    pub(crate) fn note_skew(&self, frame: FrameSkew) {
+        self.trace.now(&self.label("run"), || TraceKind::FanoutSkew {
+            index: frame.index,
+            viewers: frame.viewers,
+            skew_us: frame.skew_us,
+        });
     }
 
     /// An observer that puts a bot's signaling frames into the trace.

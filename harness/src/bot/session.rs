@@ -14,8 +14,7 @@ use super::{Progress, Shared};
 use crate::engine::{ConnectionHandle, ConnectionId, ConnectionStats, EngineCommand};
 use crate::measure::distribution::Distribution;
 use crate::measure::freeze::{FreezeDetector, Freezes};
-#[cfg(feature = "h264")]
-use crate::media::decode::{DecodeError, Decoder};
+use crate::media::decode::Decoder;
 use crate::media::ledger::Ledger;
 use crate::media::reassemble::ReceivedFrame;
 use crate::media::verify::{Arrived, Judgement, Tally, Verifier};
@@ -85,7 +84,6 @@ pub(crate) struct Session {
     verifier: Verifier,
     judged: Vec<Judgement>,
     freeze: FreezeDetector,
-    #[cfg(feature = "h264")]
     decoder: Option<Decoder>,
     to_decode: VecDeque<(Instant, Box<ReceivedFrame>)>,
     decoded: Decoded,
@@ -126,7 +124,6 @@ pub(crate) struct SessionSpec {
 impl Session {
     pub(crate) fn new(shared: Arc<Shared>, spec: SessionSpec) -> Self {
         let offset = clock_offset_us(&shared);
-        #[cfg(feature = "h264")]
         let decoder = if spec.decode {
             Decoder::new().map_err(|error| log::error!("{error}")).ok()
         } else {
@@ -142,7 +139,6 @@ impl Session {
             handle: Some(spec.handle),
             judged: Vec::new(),
             freeze: FreezeDetector::default(),
-            #[cfg(feature = "h264")]
             decoder,
             to_decode: VecDeque::new(),
             decoded: Decoded::default(),
@@ -270,25 +266,18 @@ impl Session {
             let Some((_, frame)) = self.to_decode.pop_front() else {
                 return;
             };
-            #[cfg(feature = "h264")]
             self.decode(&frame);
-            #[cfg(not(feature = "h264"))]
-            let _ = frame;
         }
     }
 
-    #[cfg(feature = "h264")]
     fn decode(&mut self, frame: &ReceivedFrame) {
         let (Some(decoder), Some(unit)) = (&mut self.decoder, &frame.access_unit) else {
             return;
         };
-        let seen = match decoder.decode(unit) {
-            Ok(seen) => seen,
-            Err(DecodeError::NoPicture | DecodeError::AccessUnit(_) | DecodeError::Setup(_)) => {
-                self.decoded.failed += 1;
-                self.key_frame_needed = true;
-                return;
-            }
+        let Ok(seen) = decoder.decode(unit) else {
+            self.decoded.failed += 1;
+            self.key_frame_needed = true;
+            return;
         };
         let at = Instant::now();
         self.decoded.frames += 1;
@@ -379,8 +368,11 @@ impl Session {
             figures
                 .transport_delay
                 .record_us(latency.saturating_sub(frame.encoded_us.saturating_sub(frame.due_us)));
-            figures.skew.arrival(frame.index, completed_us);
+            let closed = figures.skew.arrival(frame.index, completed_us);
             drop(figures);
+            if let Some(frame) = closed {
+                self.shared.note_skew(frame);
+            }
             self.latency.record_us(latency);
         }
     }

@@ -9,6 +9,7 @@ mod progress;
 mod run;
 mod serve;
 
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -56,11 +57,34 @@ fn complain(message: &str) {
 
 /// Colours for a stream, unless it is no terminal or the user asked for none (no-color.org).
 fn style_of(stream: &impl std::io::IsTerminal) -> Style {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    if stream.is_terminal() && !refused && !dumb {
+    style(
+        stream.is_terminal(),
+        std::env::var_os("NO_COLOR").as_deref(),
+        std::env::var_os("TERM").as_deref(),
+    )
+}
+
+fn style(terminal: bool, no_color: Option<&OsStr>, term: Option<&OsStr>) -> Style {
+    let refused = no_color.is_some_and(|value| !value.is_empty());
+    let dumb = term.is_some_and(|term| term == "dumb");
+    if terminal && !refused && !dumb {
         Style::Coloured
     } else {
         Style::Plain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_terminal_that_nobody_objects_to_gets_colours() {
+        let set = |value| Some(OsStr::new(value));
+        assert_eq!(style(true, None, set("xterm")), Style::Coloured);
+        assert_eq!(style(true, set(""), set("xterm")), Style::Coloured);
+        assert_eq!(style(true, set("1"), set("xterm")), Style::Plain);
+        assert_eq!(style(true, None, set("dumb")), Style::Plain);
+        assert_eq!(style(false, None, set("xterm")), Style::Plain);
     }
 }

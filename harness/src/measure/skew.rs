@@ -14,6 +14,17 @@ pub struct FanoutSkew {
     done: Distribution,
 }
 
+/// One frame that every viewer had the time to complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameSkew {
+    /// Number of the frame.
+    pub index: u32,
+    /// Viewers that completed it.
+    pub viewers: u32,
+    /// From the first to the last of them, in microseconds.
+    pub skew_us: u64,
+}
+
 #[derive(Debug)]
 struct OpenFrame {
     index: u32,
@@ -23,8 +34,8 @@ struct OpenFrame {
 }
 
 impl FanoutSkew {
-    /// Takes one arrival; `at_us` must be of one clock for all viewers.
-    pub fn arrival(&mut self, index: u32, at_us: u64) {
+    /// Takes one arrival; `at_us` must be of one clock for all viewers. Gives the frame that is closed by it.
+    pub fn arrival(&mut self, index: u32, at_us: u64) -> Option<FrameSkew> {
         let slot = self.open.partition_point(|frame| frame.index < index);
         match self.open.get_mut(slot) {
             Some(frame) if frame.index == index => {
@@ -37,7 +48,7 @@ impl FanoutSkew {
                     && self.open.len() == OPEN_FRAMES
                 {
                     // Its frame was closed long ago; such a latecomer is lost to the skew and shows in the latency.
-                    return;
+                    return None;
                 }
                 self.open.insert(
                     slot,
@@ -50,25 +61,31 @@ impl FanoutSkew {
                 );
             }
         }
-        while self.open.len() > OPEN_FRAMES {
-            self.close_oldest();
+        if self.open.len() > OPEN_FRAMES {
+            self.close_oldest()
+        } else {
+            None
         }
     }
 
-    /// The skew of every frame that at least two viewers completed.
-    pub fn finish(mut self) -> Distribution {
-        while !self.open.is_empty() {
-            self.close_oldest();
-        }
-        self.done
+    /// Closes the frames that are still open; gives them, and the skew of every frame that at least two
+    /// viewers completed.
+    pub fn finish(mut self) -> (Vec<FrameSkew>, Distribution) {
+        let closed = std::iter::from_fn(|| self.close_oldest()).collect();
+        (closed, self.done)
     }
 
-    fn close_oldest(&mut self) {
-        if let Some(frame) = self.open.pop_front()
-            && frame.viewers > 1
-        {
-            self.done.record_us(frame.last_us - frame.first_us);
+    fn close_oldest(&mut self) -> Option<FrameSkew> {
+        let frame = self.open.pop_front()?;
+        let skew_us = frame.last_us - frame.first_us;
+        if frame.viewers > 1 {
+            self.done.record_us(skew_us);
         }
+        Some(FrameSkew {
+            index: frame.index,
+            viewers: frame.viewers,
+            skew_us,
+        })
     }
 }
 
@@ -84,7 +101,16 @@ mod tests {
                 skew.arrival(index, u64::from(index) * 33_000 + viewer * 1_500);
             }
         }
-        let summary = skew.finish().summary().unwrap();
+        let (closed, skews) = skew.finish();
+        assert_eq!(
+            closed.last(),
+            Some(&FrameSkew {
+                index: 299,
+                viewers: 3,
+                skew_us: 3_000
+            })
+        );
+        let summary = skews.summary().unwrap();
         assert_eq!((summary.count, summary.min_ms, summary.max_ms), (300, 3.0, 3.0));
     }
 
@@ -92,16 +118,17 @@ mod tests {
     fn a_frame_that_one_viewer_saw_has_no_skew() {
         let mut skew = FanoutSkew::default();
         skew.arrival(1, 5);
-        assert_eq!(skew.finish().count(), 0);
+        assert_eq!(skew.finish().1.count(), 0);
     }
 
     #[test]
     fn open_frames_are_bounded_and_late_arrivals_of_closed_ones_are_ignored() {
         let mut skew = FanoutSkew::default();
-        (100..10_000).for_each(|index| skew.arrival(index, 1));
+        let closed = (100..10_000).filter_map(|index| skew.arrival(index, 1)).count();
+        assert_eq!(closed, 9_900 - OPEN_FRAMES);
         assert!(skew.open.len() <= OPEN_FRAMES);
-        skew.arrival(1, 99);
+        assert_eq!(skew.arrival(1, 99), None);
         assert!(skew.open.len() <= OPEN_FRAMES);
-        assert_eq!(skew.finish().count(), 0);
+        assert_eq!(skew.finish().1.count(), 0);
     }
 }

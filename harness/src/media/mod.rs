@@ -3,7 +3,7 @@
 //! Everything here is pure: bytes and instants in, values out. It owns no clock, socket or task,
 //! and it never decides whether a run is good; that is the checker's.
 
-#[cfg(feature = "h264")]
+#[cfg_attr(not(feature = "h264"), path = "no_decode.rs")]
 pub mod decode;
 #[cfg(feature = "h264")]
 pub mod encode;

@@ -29,7 +29,6 @@ pub(crate) enum Order {
 }
 
 /// Starts a run.
-#[cfg(feature = "h264")]
 pub(super) async fn start(run: Run) -> Result<RunHandle, RunError> {
     let (actions, orders) = mpsc::channel(ACTIONS);
     let (ready_tx, ready) = watch::channel(false);

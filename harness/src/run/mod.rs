@@ -4,14 +4,10 @@
 //! state, and leaves nothing behind when it is dropped.
 
 mod environment;
-#[cfg(feature = "h264")]
 mod handle;
 pub(crate) mod ledger_file;
-#[cfg(feature = "h264")]
 mod observe;
-#[cfg(feature = "h264")]
 mod orchestrate;
-#[cfg(feature = "h264")]
 mod room;
 
 use std::path::PathBuf;
@@ -31,7 +27,6 @@ use crate::scenario::{
 };
 
 pub use environment::Environment;
-#[cfg(feature = "h264")]
 pub use handle::{BroadcasterHandle, RunHandle, ViewerHandle};
 pub use ledger_file::LedgerFileError;
 
@@ -46,7 +41,6 @@ pub enum RunError {
     #[error(transparent)]
     Url(#[from] UrlError),
     /// The clip or the encoder.
-    #[cfg(feature = "h264")]
     #[error(transparent)]
     Source(#[from] crate::bot::source::SourceError),
     /// The ledger file.
@@ -83,7 +77,6 @@ impl RunError {
             | Self::Ledger(_)
             | Self::Unsupported(_)
             | Self::Output { .. } => true,
-            #[cfg(feature = "h264")]
             Self::Source(_) => true,
             Self::OwnLedger(_) | Self::Listen(_) | Self::Stuck(_) => false,
         }
@@ -94,6 +87,7 @@ impl RunError {
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     /// At a server that the run starts.
+    #[cfg(feature = "server")]
     Embedded,
     /// At somebody's server.
     Dialer(Dialer),
@@ -251,7 +245,6 @@ impl Run {
     /// # Errors
     ///
     /// When the scenario, the clip, the URL or a file cannot be used.
-    #[cfg(feature = "h264")]
     pub async fn start(self) -> Result<RunHandle, RunError> {
         handle::start(self).await
     }
@@ -261,7 +254,6 @@ impl Run {
     /// # Errors
     ///
     /// As [`start`](Self::start), and when the harness itself fails on the way.
-    #[cfg(feature = "h264")]
     pub async fn run(self) -> Result<Report, RunError> {
         self.start().await?.finish().await
     }

@@ -38,7 +38,7 @@ pub(super) fn sum_up(
     for room in rooms {
         let shared = &room.shared;
         let figures = std::mem::take(&mut *shared.figures.lock().unwrap_or_else(PoisonError::into_inner));
-        skew.merge(&merge(&mut all, figures));
+        skew.merge(&merge(&mut all, figures, shared));
         comparable &= has_comparable_clock(shared);
         for record in room.broadcaster_records {
             pacing.merge(&record.pacing_error);
@@ -79,14 +79,16 @@ pub(super) fn sum_up(
 }
 
 /// Adds a room's distributions to those of all; gives its skew, whose frame numbers are its own.
-fn merge(all: &mut Figures, room: Figures) -> Distribution {
+fn merge(all: &mut Figures, room: Figures, shared: &Shared) -> Distribution {
     all.capture_delay.merge(&room.capture_delay);
     all.encode_delay.merge(&room.encode_delay);
     all.transport_delay.merge(&room.transport_delay);
     all.decode_delay.merge(&room.decode_delay);
     all.frame_latency.merge(&room.frame_latency);
     all.glass_latency.merge(&room.glass_latency);
-    room.skew.finish()
+    let (closed, skew) = room.skew.finish();
+    closed.into_iter().for_each(|frame| shared.note_skew(frame));
+    skew
 }
 
 /// Whether the ledger's clock is our own or that of another process on this boot.

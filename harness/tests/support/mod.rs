@@ -1,5 +1,10 @@
 //! What the end-to-end tests share: a small run, and a deadline for everything.
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on should stop there, also in its helpers"
+)]
 
 use std::future::Future;
 use std::time::Duration;

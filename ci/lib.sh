@@ -1,0 +1,29 @@
+# Shared by ci/demo and ci/test: what must be installed, and installing it. Sourced, not run.
+
+# Installs Debian packages for the commands that are missing: need COMMAND PACKAGE [COMMAND PACKAGE ...]
+need() {
+    local missing=()
+    while (($#)); do
+        command -v "$1" >/dev/null 2>&1 || missing+=("$2")
+        shift 2
+    done
+    ((${#missing[@]})) || return 0
+    local sudo=()
+    if [[ $(id -u) -ne 0 ]]; then
+        command -v sudo >/dev/null || { echo "please install: ${missing[*]}" >&2; return 1; }
+        sudo=(sudo)
+    fi
+    if ! command -v apt-get >/dev/null; then
+        echo "please install: ${missing[*]} (this is no Debian system, so it cannot be done for you)" >&2
+        return 1
+    fi
+    echo "installing ${missing[*]}"
+    "${sudo[@]}" apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# A C and C++ compiler for openh264 and ring; nasm makes the H.264 encoder 2.8 times faster.
+need_build_tools() {
+    command -v cargo >/dev/null || { echo "please install Rust 1.88 or later: https://rustup.rs" >&2; return 1; }
+    need cc gcc g++ g++ make make nasm nasm
+}
