@@ -35,6 +35,12 @@ fn packetize(criterion: &mut Criterion) -> Result<()> {
         ),
     ] {
         let mut packetizer = Packetizer::default();
+        let frame = packetizer.packetize(0, 0, unit.key, unit.bytes.clone())?;
+        ensure!(
+            frame.digest.parameter_sets.is_some() == unit.key,
+            "expected parameter sets with a key frame alone, got {:?}",
+            frame.digest
+        );
         group.throughput(Throughput::Bytes(unit.bytes.len() as u64));
         group.bench_function(id, |bencher| {
             // Small batches leave the access unit in the cache, where an encoder that has just written it would.
@@ -44,12 +50,6 @@ fn packetize(criterion: &mut Criterion) -> Result<()> {
                 BatchSize::LargeInput,
             );
         });
-        let frame = packetizer.packetize(0, 0, unit.key, unit.bytes.clone())?;
-        ensure!(
-            frame.digest.parameter_sets.is_some() == unit.key,
-            "expected parameter sets with a key frame alone, got {:?}",
-            frame.digest
-        );
     }
     group.finish();
     Ok(())

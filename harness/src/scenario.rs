@@ -385,7 +385,7 @@ pub enum ScenarioError {
 }
 
 impl Scenario {
-    /// The default timeline: a chat line, a short mute and, at the end, a stop.
+    /// The default timeline: a chat line and a short mute; every run ends with a stop.
     pub fn default_timeline(warmup: Duration, duration: Duration) -> Vec<TimedAction> {
         let at = |share: f64| warmup + duration.mul_f64(share);
         vec![
@@ -409,7 +409,7 @@ impl Scenario {
 
     /// Time from when every viewer has joined until the stream stops.
     pub fn streamed(&self) -> Duration {
-        self.warmup + self.duration
+        self.warmup.saturating_add(self.duration)
     }
 
     /// Numbers of viewers of a room, those that join later included.
@@ -491,6 +491,23 @@ impl Scenario {
                     "at most a minute",
                 );
             }
+        }
+        let longest = Duration::from_secs(24 * 3_600);
+        let others = [
+            self.deadlines.frame,
+            self.deadlines.join,
+            self.deadlines.first_key_frame,
+            self.join.broadcaster_delay,
+            self.planted_delays.capture,
+            self.planted_delays.encode,
+            self.planted_delays.decode,
+        ];
+        let freezes = self.faults.iter().filter_map(|fault| match fault {
+            MediaFault::Freeze { duration, .. } => Some(*duration),
+            _ => None,
+        });
+        if let Some(long) = others.into_iter().chain(freezes).find(|time| *time > longest) {
+            return out_of_bounds("a deadline or delay", format!("{long:?}"), "at most a day");
         }
         if self.deadlines.frame.is_zero() {
             return out_of_bounds(

@@ -105,7 +105,7 @@ pub enum TraceKind {
         verified: u64,
         key_frames: u32,
     },
-    /// A verified frame, at the first decoding viewer only.
+    /// A verified frame, at the first viewer of each room only.
     Frame {
         index: u32,
         latency_us: Option<i64>,

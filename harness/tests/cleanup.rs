@@ -14,6 +14,9 @@ use std::time::Duration;
 use support::{ms, report, small, within};
 use tokio::runtime::Handle;
 
+/// The two tests count what the process has open, so the second waits for the first.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// The sockets of this process.
 fn sockets() -> BTreeSet<PathBuf> {
     std::fs::read_dir("/proc/self/fd")
@@ -42,6 +45,7 @@ async fn gone(tasks: usize, sockets_before: &BTreeSet<PathBuf>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_leaves_no_task_and_no_socket_whether_it_ends_or_is_dropped() {
+    let _alone = ALONE.lock().await;
     let tasks = Handle::current().metrics().num_alive_tasks();
     let before = sockets();
 
@@ -61,6 +65,7 @@ async fn a_run_leaves_no_task_and_no_socket_whether_it_ends_or_is_dropped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_writes_nothing_unless_it_is_asked_and_then_what_it_says() {
+    let _alone = ALONE.lock().await;
     let dir = tempfile::tempdir().unwrap();
     let run = small().duration(ms(500)).output_dir(dir.path().join("out"));
     let report = report(run).await;

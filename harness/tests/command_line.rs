@@ -246,7 +246,7 @@ fn every_flag_reaches_the_scenario() {
     );
     // 1.2 s at 15 fps, and a little while joining.
     let frames = report.measured.broadcasters[0].frames;
-    assert!((16..40).contains(&frames), "{frames} frames");
+    assert!((16..120).contains(&frames), "{frames} frames");
     assert!(
         report
             .measured
@@ -353,7 +353,7 @@ fn viewers_without_a_ledger_say_at_which_level_they_judged_and_do_not_pass() {
             "--viewers",
             "1",
             "--duration",
-            "3s",
+            "60s",
         ],
     )
     .spawn()
@@ -384,7 +384,8 @@ fn viewers_without_a_ledger_say_at_which_level_they_judged_and_do_not_pass() {
     };
     assert_eq!(judged_at("none"), greenroom::measure::measured::JudgedAt::Intact);
     assert_eq!(judged_at("all"), greenroom::measure::measured::JudgedAt::Stamped);
-    finish(broadcaster, Duration::from_secs(60));
+    signal(&broadcaster, "INT");
+    finish(broadcaster, Duration::from_secs(20));
 }
 
 #[test]
@@ -418,28 +419,45 @@ fn the_first_ctrl_c_reports_and_the_second_stops_at_once() {
         text(&output.stdout)
     );
 
-    std::fs::remove_dir_all(dir.path().join("out")).unwrap();
-    let mut child = start();
-    signal(&child, "INT");
+    // Viewers without a ledger do not know when everything is here, so they take the whole time to drain.
+    let server = Server::start(dir.path());
+    let url = server.url.as_str();
+    let common = ["--viewers", "1", "--duration", "60s", "--room", "second"];
+    let broadcaster = greenroom(
+        dir.path(),
+        &["run", url, "--role", "broadcaster", "--output-dir", "b"],
+    )
+    .args(common)
+    .spawn()
+    .unwrap();
+    let mut viewers = greenroom(
+        dir.path(),
+        &["run", url, "--role", "viewers", "--output-dir", "v"],
+    )
+    .args(common)
+    .spawn()
+    .unwrap();
+    wait_for_trace(&mut viewers, &dir.path().join("v/trace.jsonl"));
+    signal(&viewers, "INT");
     // The second one only after the first has been taken, or the two would be one.
-    let mut stderr = child.stderr.take().unwrap();
+    let mut stderr = viewers.stderr.take().unwrap();
     let mut seen = Vec::new();
     while !text(&seen).contains("Ctrl-C again") {
         let mut byte = [0];
         assert_eq!(stderr.read(&mut byte).unwrap(), 1, "{}", text(&seen));
         seen.push(byte[0]);
     }
-    signal(&child, "INT");
-    let code = finish(child, Duration::from_secs(20)).status.code();
-    // A run of one viewer may have drained before the second signal came.
-    assert!(code == Some(130) || code == Some(105), "{code:?}");
+    signal(&viewers, "INT");
+    assert_eq!(finish(viewers, Duration::from_secs(20)).status.code(), Some(130));
+    signal(&broadcaster, "KILL");
+    finish(broadcaster, Duration::from_secs(20));
 }
 
-/// Waits until frames flow: the trace of the first viewer has some.
+/// Waits until frames flow.
 fn wait_for_trace(child: &mut Child, trace: &Path) {
     // The file belongs to another process, so it is looked at, for 20 s at the most.
     for _ in 0..2_000 {
-        if std::fs::metadata(trace).is_ok_and(|metadata| metadata.len() > 8_192) {
+        if std::fs::read_to_string(trace).is_ok_and(|events| events.contains("first-frame")) {
             return;
         }
         assert!(child.try_wait().unwrap().is_none(), "the command ended early");
@@ -494,6 +512,7 @@ fn malformed_inputs_are_refused_with_104_the_problem_and_the_remedy() {
         (&["run", "--viewers", "99999"], "--role viewers"),
         (&["run", "--duration", "soon"], "500ms"),
         (&["run", "--duration", "0s"], "100 ms"),
+        (&["run", "--warmup", "18446744073709551615s"], "seven days"),
         (&["run", "--bitrate", "fast"], "800k"),
         (&["run", "--bitrate", "1"], "10 kbit/s"),
         (&["run", "--fps", "0"], "1 to 120"),

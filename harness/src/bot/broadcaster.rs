@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_signaling::{
-    ClientConfig, ClientEvents, ClientHandle, CloseReason, Command, Event, MutedMedia, PeerId, Role, RoomId,
-    SdpType,
+    ClientConfig, ClientEvents, ClientHandle, CloseReason, Command, ErrorCode, Event, MutedMedia, PeerId,
+    Role, RoomId, SdpType,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -23,6 +23,7 @@ use super::viewer::ChatLine;
 use super::{Progress, Shared};
 use crate::engine::{ConnectionState, EngineCommand, EngineEvent, EngineEventKind};
 use crate::measure::distribution::Distribution;
+use crate::measure::measured::{PeerError, PeerErrorKind};
 use crate::media::ledger::{LedgerEntry, LedgerFrame};
 use crate::media::packetize::EncodedFrame;
 use crate::trace::TraceKind;
@@ -65,21 +66,24 @@ pub(crate) struct BroadcasterRecord {
     pub(crate) key_frame_requests: u64,
     pub(crate) pacing_error: Distribution,
     pub(crate) packets_sent: u64,
-    pub(crate) retransmitted_packets_sent: u64,
-    pub(crate) nack_count: u64,
     pub(crate) chat: Vec<ChatLine>,
     pub(crate) dial_error: Option<String>,
     pub(crate) signaling_lost: Option<(Instant, String)>,
-    pub(crate) errors: Vec<String>,
+    pub(crate) errors: Vec<PeerError>,
+    /// Why its source gave no more frames.
+    pub(crate) source_error: Option<String>,
+    /// Chat lines that it said.
+    pub(crate) chat_said: u64,
     /// Where the next broadcaster of this room goes on.
     pub(crate) next_index: u32,
 }
 
-/// Runs a broadcaster until it is told to leave; frames are numbered from `first_index`.
+/// Runs a broadcaster from `start` until it is told to leave; frames are numbered from `first_index`.
 pub(crate) async fn run(
     shared: Arc<Shared>,
     source: Source,
     first_index: u32,
+    start: Instant,
     mut commands: mpsc::Receiver<BroadcasterCommand>,
 ) -> (BroadcasterRecord, Source) {
     let label = shared.label("broadcaster");
@@ -87,6 +91,10 @@ pub(crate) async fn run(
         next_index: first_index,
         ..BroadcasterRecord::default()
     };
+    tokio::select! {
+        () = tokio::time::sleep_until(start) => {}
+        () = told_to_leave(&mut commands) => return (record, source),
+    }
     let config = ClientConfig {
         observer: shared.frame_observer(&label),
         ..ClientConfig::default()
@@ -238,7 +246,8 @@ impl BroadcasterBot {
                 self.dispatch_due(Instant::now());
             }
             Err(error) => {
-                self.note_error(format!("the source failed: {error}"));
+                // The rest of the run has nothing to judge: it ends with this error.
+                self.record.source_error = Some(error.to_string());
                 self.stop_stream();
             }
         }
@@ -305,7 +314,10 @@ impl BroadcasterBot {
                 room,
                 role: Role::Broadcaster,
             }),
-            Err(error) => self.note_error(format!("the room cannot be joined: {error}")),
+            Err(error) => self.note_error(
+                PeerErrorKind::Protocol,
+                format!("the room cannot be joined: {error}"),
+            ),
         }
     }
 
@@ -314,20 +326,23 @@ impl BroadcasterBot {
         if let Err(error) = signaling.send(command)
             && self.record.signaling_lost.is_none()
         {
-            self.note_error(format!("signaling: {error}"));
+            self.note_error(PeerErrorKind::Protocol, format!("signaling: {error}"));
         }
     }
 
-    fn note_error(&mut self, message: String) {
+    fn note_error(&mut self, kind: PeerErrorKind, message: String) {
         log::debug!("{}: {message}", self.label);
         if self.record.errors.len() < MAX_ERRORS {
-            self.record.errors.push(message);
+            self.record.errors.push(PeerError { kind, message });
         }
     }
 
     fn on_command(&mut self, command: BroadcasterCommand) {
         match command {
-            BroadcasterCommand::Chat(text) => self.say(Command::Chat { text }),
+            BroadcasterCommand::Chat(text) => {
+                self.record.chat_said += 1;
+                self.say(Command::Chat { text });
+            }
             BroadcasterCommand::Mute(true) => {
                 self.muted = true;
                 self.say(Command::Mute {
@@ -369,8 +384,10 @@ impl BroadcasterBot {
 
     fn on_signaling(&mut self, at: Instant, event: Event) {
         match event {
-            Event::Joined { id, peers, .. } => {
+            Event::Joined { id, peers, state, .. } => {
                 self.record.joined = true;
+                // A room stays muted when its broadcaster leaves and returns.
+                self.muted = state.muted.video;
                 self.fanout.set_broadcaster(id);
                 for (peer, role) in peers {
                     self.greet(peer, role);
@@ -385,7 +402,10 @@ impl BroadcasterBot {
                 if description.sdp_type == SdpType::Answer {
                     self.command(&from, EngineCommand::ApplyAnswer(description));
                 } else {
-                    self.note_error(format!("{from} sent an {}, not an answer", description.sdp_type));
+                    self.note_error(
+                        PeerErrorKind::Protocol,
+                        format!("{from} sent an {}, not an answer", description.sdp_type),
+                    );
                 }
             }
             Event::Candidate {
@@ -395,7 +415,10 @@ impl BroadcasterBot {
                 self.command(&from, EngineCommand::AddCandidate(candidate));
             }
             Event::Description { from: None, .. } | Event::Candidate { from: None, .. } => {
-                self.note_error("a message of a viewer does not say whose it is".to_owned());
+                self.note_error(
+                    PeerErrorKind::Protocol,
+                    "a message of a viewer does not say whose it is".to_owned(),
+                );
             }
             Event::Chat { text, seq, .. } => {
                 if self.record.chat.len() < MAX_CHAT {
@@ -409,13 +432,20 @@ impl BroadcasterBot {
                         code: code.to_string(),
                         message: message.clone(),
                     });
-                self.note_error(format!(
-                    "the signaling server refused a message: {code}: {message}"
-                ));
+                let kind = match code {
+                    // Who was addressed may just have left: a race that every room has.
+                    ErrorCode::UnknownTarget => PeerErrorKind::UnknownTarget,
+                    _ => PeerErrorKind::Refused,
+                };
+                self.note_error(
+                    kind,
+                    format!("the signaling server refused a message: {code}: {message}"),
+                );
             }
-            Event::Undecodable(error) => {
-                self.note_error(format!("a signaling frame cannot be read: {error}"))
-            }
+            Event::Undecodable(error) => self.note_error(
+                PeerErrorKind::Protocol,
+                format!("a signaling frame cannot be read: {error}"),
+            ),
             Event::Closed(reason) => self.on_signaling_closed(at, &reason),
             Event::EndOfCandidates { .. } | Event::RoomState(_) => {}
         }
@@ -438,13 +468,13 @@ impl BroadcasterBot {
         }
         match self.fanout.connect(peer) {
             Ok(()) => self.record.connections += 1,
-            Err(error) => self.note_error(error.to_string()),
+            Err(error) => self.note_error(PeerErrorKind::Engine, error.to_string()),
         }
     }
 
     fn command(&mut self, viewer: &PeerId, command: EngineCommand) {
         if let Err(error) = self.fanout.command(viewer, command) {
-            self.note_error(format!("{viewer}: {error}"));
+            self.note_error(PeerErrorKind::Engine, format!("{viewer}: {error}"));
         }
     }
 
@@ -454,8 +484,6 @@ impl BroadcasterBot {
         if let EngineEventKind::Stats(stats) = &event.kind {
             // Statistics may come after the viewer has left.
             self.record.packets_sent += stats.packets_sent;
-            self.record.retransmitted_packets_sent += stats.retransmitted_packets_sent;
-            self.record.nack_count += stats.nack_count;
             return;
         }
         let Some(viewer) = self.fanout.viewer_of(event.connection) else {
@@ -518,7 +546,7 @@ impl BroadcasterBot {
                     connection,
                     message: error.to_string(),
                 });
-                self.note_error(format!("{viewer}: {error}"));
+                self.note_error(PeerErrorKind::Engine, format!("{viewer}: {error}"));
             }
             EngineEventKind::Closed => self.fanout.closed(event.connection),
             EngineEventKind::Stats(_)

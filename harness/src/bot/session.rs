@@ -61,6 +61,8 @@ pub(crate) struct SessionRecord {
     pub(crate) connected_at: Option<Instant>,
     pub(crate) first_key_at: Option<Instant>,
     pub(crate) ended_at: Instant,
+    /// When the stream was stopped, if it was while this lasted.
+    pub(crate) stopped_at: Option<Instant>,
     pub(crate) frames: u64,
 }
 
@@ -88,9 +90,12 @@ pub(crate) struct Session {
     to_decode: VecDeque<(Instant, Box<ReceivedFrame>)>,
     decoded: Decoded,
     sampled: bool,
+    /// Whether this is the viewer's first session: only that one counts as its join.
+    first_of_viewer: bool,
     pub(crate) connected_at: Option<Instant>,
     pub(crate) first_key_at: Option<Instant>,
     pub(crate) first_decoded_at: Option<Instant>,
+    stopped_at: Option<Instant>,
     key_frame_asked_at: Option<Instant>,
     key_frame_needed: bool,
     frames: u64,
@@ -119,6 +124,8 @@ pub(crate) struct SessionSpec {
     pub(crate) decode: bool,
     /// Whether each frame goes into the trace.
     pub(crate) sampled: bool,
+    /// Whether it is the viewer's first session.
+    pub(crate) first_of_viewer: bool,
 }
 
 impl Session {
@@ -143,9 +150,11 @@ impl Session {
             to_decode: VecDeque::new(),
             decoded: Decoded::default(),
             sampled: spec.sampled,
+            first_of_viewer: spec.first_of_viewer,
             connected_at: None,
             first_key_at: None,
             first_decoded_at: None,
+            stopped_at: None,
             key_frame_asked_at: None,
             key_frame_needed: false,
             frames: 0,
@@ -163,7 +172,9 @@ impl Session {
         self.second.key_frames += u32::from(frame.key);
         if frame.key && self.first_key_at.is_none() {
             self.first_key_at = Some(frame.completed_at);
-            self.shared.progress.announce(&self.shared.progress.joined);
+            if self.first_of_viewer {
+                self.shared.progress.announce(&self.shared.progress.joined);
+            }
             self.shared
                 .trace
                 .at(frame.completed_at, &self.label, || TraceKind::FirstFrame {
@@ -200,6 +211,11 @@ impl Session {
             self.freeze.pause();
         }
         self.freeze.frame(frame.completed_at)
+    }
+
+    /// Notes that nothing more is sent.
+    pub(crate) fn stream_stopped(&mut self, at: Instant) {
+        self.stopped_at.get_or_insert(at);
     }
 
     /// Takes a frame that will never be complete.
@@ -405,6 +421,7 @@ impl Session {
             connected_at: self.connected_at,
             first_key_at: self.first_key_at,
             ended_at: Instant::now(),
+            stopped_at: self.stopped_at,
             frames: self.frames,
         };
         (record, self.latency)

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_signaling::{
-    Candidate, ClientConfig, ClientEvents, ClientHandle, CloseReason, Command, Event, PeerId, Role, RoomId,
-    RoomState, SdpType,
+    Candidate, ClientConfig, ClientEvents, ClientHandle, CloseReason, Command, ErrorCode, Event, PeerId,
+    Role, RoomId, RoomState, SdpType,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -21,6 +21,8 @@ use crate::engine::{
 };
 use crate::measure::distribution::Distribution;
 use crate::measure::join::{JoinPhase, JoinTimes};
+use crate::measure::measured::{PeerError, PeerErrorKind};
+use crate::net::impair::Impairment;
 use crate::trace::TraceKind;
 
 /// How often a viewer looks after its session.
@@ -85,7 +87,11 @@ pub(crate) struct ViewerRecord {
     pub(crate) state_at_join: Option<RoomState>,
     pub(crate) dial_error: Option<String>,
     pub(crate) signaling_lost: Option<(Instant, String)>,
-    pub(crate) errors: Vec<String>,
+    pub(crate) errors: Vec<PeerError>,
+    /// Chat lines that it said.
+    pub(crate) chat_said: u64,
+    /// How long it knew of a live stream.
+    pub(crate) live: Duration,
 }
 
 /// What one viewer is.
@@ -96,8 +102,21 @@ pub(crate) struct ViewerSpec {
     pub(crate) sampled: bool,
 }
 
-/// Runs a viewer until it is told to end.
+/// Runs a viewer from `start` until it is told to end; `None` if that is before it started.
 pub(crate) async fn run(
+    shared: Arc<Shared>,
+    spec: ViewerSpec,
+    start: Instant,
+    mut commands: mpsc::Receiver<ViewerCommand>,
+) -> Option<ViewerRecord> {
+    tokio::select! {
+        () = tokio::time::sleep_until(start) => {}
+        () = told_to_end(&mut commands) => return None,
+    }
+    Some(run_now(shared, spec, commands).await)
+}
+
+async fn run_now(
     shared: Arc<Shared>,
     spec: ViewerSpec,
     mut commands: mpsc::Receiver<ViewerCommand>,
@@ -140,6 +159,8 @@ pub(crate) async fn run(
         next_connection: u64::from(spec.number) << 32,
         early: VecDeque::new(),
         ending: None,
+        session_ends_by: None,
+        live_since: None,
         me: None,
     };
     bot.join_room();
@@ -177,6 +198,9 @@ struct ViewerBot {
     next_connection: u64,
     early: VecDeque<(Option<PeerId>, Candidate)>,
     ending: Option<Ending>,
+    /// The broadcaster has left; what it sent is still awaited until then.
+    session_ends_by: Option<Instant>,
+    live_since: Option<Instant>,
     me: Option<PeerId>,
 }
 
@@ -201,6 +225,8 @@ impl ViewerBot {
             dial_error,
             signaling_lost: None,
             errors: Vec::new(),
+            chat_said: 0,
+            live: Duration::ZERO,
         }
     }
 
@@ -241,6 +267,7 @@ impl ViewerBot {
                     }
                 }
             }
+            self.end_left_session();
             if self.has_ended() {
                 return;
             }
@@ -259,7 +286,10 @@ impl ViewerBot {
 
     fn on_command(&mut self, command: ViewerCommand) {
         match command {
-            ViewerCommand::Chat(text) => self.say(Command::Chat { text }),
+            ViewerCommand::Chat(text) => {
+                self.record.chat_said += 1;
+                self.say(Command::Chat { text });
+            }
             ViewerCommand::Leave => self.begin_ending(ViewerEnd::Left, self.newest_sent()),
             ViewerCommand::Kill => self.begin_ending(ViewerEnd::Killed, None),
             ViewerCommand::Finish { stream_stopped: true } => self.begin_ending(ViewerEnd::Finished, None),
@@ -274,12 +304,43 @@ impl ViewerBot {
         self.shared.ledger.lock().newest().map(|frame| frame.index)
     }
 
+    /// How long the rest of what was sent is waited for.
+    fn drain(&self) -> Duration {
+        let scripted = self
+            .shared
+            .scenario
+            .network
+            .down
+            .map_or(0, |impairment| impairment.delay_ms);
+        DRAIN + Duration::from_millis(u64::from(scripted)) + self.shared.scenario.planted_delays.decode
+    }
+
+    /// Ends the session of a broadcaster that has left, once everything that it sent is here.
+    fn end_left_session(&mut self) {
+        let Some(deadline) = self.session_ends_by else {
+            return;
+        };
+        let drained = self.session.as_ref().is_none_or(|session| session.drained(None));
+        if drained || Instant::now() >= deadline {
+            self.end_session(None);
+        }
+    }
+
+    /// Notes from when to when there was something to see.
+    fn set_live(&mut self, live: bool, at: Instant) {
+        match (live, self.live_since) {
+            (true, None) => self.live_since = Some(at),
+            (false, Some(since)) => {
+                self.record.live += at.saturating_duration_since(since);
+                self.live_since = None;
+            }
+            _ => {}
+        }
+    }
+
     fn begin_ending(&mut self, end: ViewerEnd, until: Option<u32>) {
-        self.ending.get_or_insert(Ending {
-            end,
-            deadline: Instant::now() + DRAIN,
-            until,
-        });
+        let deadline = Instant::now() + self.drain();
+        self.ending.get_or_insert(Ending { end, deadline, until });
     }
 
     fn join_room(&mut self) {
@@ -288,7 +349,10 @@ impl ViewerBot {
                 room,
                 role: Role::Viewer,
             }),
-            Err(error) => self.note_error(format!("the room cannot be joined: {error}")),
+            Err(error) => self.note_error(
+                PeerErrorKind::Protocol,
+                format!("the room cannot be joined: {error}"),
+            ),
         }
     }
 
@@ -297,14 +361,14 @@ impl ViewerBot {
         if let Err(error) = signaling.send(command)
             && self.record.signaling_lost.is_none()
         {
-            self.note_error(format!("signaling: {error}"));
+            self.note_error(PeerErrorKind::Protocol, format!("signaling: {error}"));
         }
     }
 
-    fn note_error(&mut self, message: String) {
+    fn note_error(&mut self, kind: PeerErrorKind, message: String) {
         log::debug!("{}: {message}", self.record.label);
         if self.record.errors.len() < MAX_ERRORS {
-            self.record.errors.push(message);
+            self.record.errors.push(PeerError { kind, message });
         }
     }
 
@@ -314,6 +378,7 @@ impl ViewerBot {
                 self.record.join.reach(JoinPhase::Joined, at);
                 if peers.iter().any(|(_, role)| *role == Role::Broadcaster) {
                     self.record.join.broadcaster_seen(at);
+                    self.set_live(!state.stopped, at);
                 }
                 self.shared.remember_number(id.as_str(), self.spec.number);
                 self.me = Some(id);
@@ -324,10 +389,10 @@ impl ViewerBot {
                 if description.sdp_type == SdpType::Offer {
                     self.on_offer(at, from, description);
                 } else {
-                    self.note_error(format!(
-                        "a viewer was sent an {}, not an offer",
-                        description.sdp_type
-                    ));
+                    self.note_error(
+                        PeerErrorKind::Protocol,
+                        format!("a viewer was sent an {}, not an offer", description.sdp_type),
+                    );
                 }
             }
             Event::Candidate { from, candidate } => self.on_candidate(from, candidate),
@@ -335,12 +400,14 @@ impl ViewerBot {
                 id,
                 role: Role::Broadcaster,
             } => {
+                self.set_live(false, at);
                 if self
                     .session
                     .as_ref()
                     .is_some_and(|session| session.broadcaster == id)
                 {
-                    self.end_session(None);
+                    self.session_ends_by = Some(Instant::now() + self.drain());
+                    self.command(EngineCommand::ReportStats);
                 }
             }
             Event::Chat { text, seq, .. } => {
@@ -348,25 +415,41 @@ impl ViewerBot {
                     self.record.chat.push(ChatLine { seq, text });
                 }
             }
-            Event::RoomState(state) => self.record.state = state,
+            Event::RoomState(state) => {
+                self.set_live(!state.stopped && self.record.join.has_seen_broadcaster(), at);
+                if let (true, Some(session)) = (state.stopped, &mut self.session) {
+                    session.stream_stopped(at);
+                }
+                self.record.state = state;
+            }
             Event::Error { code, message, .. } => {
                 let label = &self.record.label;
                 self.shared.trace.at(at, label, || TraceKind::SignalingError {
                     code: code.to_string(),
                     message: message.clone(),
                 });
-                self.note_error(format!(
-                    "the signaling server refused a message: {code}: {message}"
-                ));
+                let kind = match code {
+                    // Who was addressed may just have left: a race that every room has.
+                    ErrorCode::UnknownTarget => PeerErrorKind::UnknownTarget,
+                    _ => PeerErrorKind::Refused,
+                };
+                self.note_error(
+                    kind,
+                    format!("the signaling server refused a message: {code}: {message}"),
+                );
             }
-            Event::Undecodable(error) => {
-                self.note_error(format!("a signaling frame cannot be read: {error}"))
-            }
+            Event::Undecodable(error) => self.note_error(
+                PeerErrorKind::Protocol,
+                format!("a signaling frame cannot be read: {error}"),
+            ),
             Event::Closed(reason) => self.on_signaling_closed(at, &reason),
             Event::PeerJoined {
                 role: Role::Broadcaster,
                 ..
-            } => self.record.join.broadcaster_seen(at),
+            } => {
+                self.record.join.broadcaster_seen(at);
+                self.set_live(true, at);
+            }
             // Candidates are trickled to their end by themselves; other viewers are not ours to watch.
             Event::EndOfCandidates { .. } | Event::PeerJoined { .. } | Event::PeerLeft { .. } => {}
         }
@@ -393,7 +476,7 @@ impl ViewerBot {
         if !renegotiates {
             self.end_session(None);
             if let Err(message) = self.open_session(broadcaster) {
-                return self.note_error(message);
+                return self.note_error(PeerErrorKind::Engine, message);
             }
         }
         self.command(EngineCommand::MakeAnswer(offer));
@@ -412,7 +495,11 @@ impl ViewerBot {
                 keep_access_units: self.spec.decode,
             },
             tap: self.shared.tap(&self.record.label, id),
-            impairment: self.shared.scenario.network.up,
+            impairment: self.shared.scenario.network.up.map(|impairment| Impairment {
+                // One stream of losses per viewer.
+                seed: impairment.seed.wrapping_add(u64::from(self.spec.number)),
+                ..impairment
+            }),
         };
         let handle = self
             .shared
@@ -433,8 +520,12 @@ impl ViewerBot {
                 handle,
                 decode: self.spec.decode,
                 sampled: self.spec.sampled,
+                first_of_viewer: self.record.sessions.is_empty(),
             },
         ));
+        if let (true, Some(session)) = (self.record.state.stopped, &mut self.session) {
+            session.stream_stopped(Instant::now());
+        }
         Ok(())
     }
 
@@ -458,7 +549,7 @@ impl ViewerBot {
             .and_then(|session| session.handle.as_ref())
             .map(|handle| handle.send(command));
         if let Some(Err(error)) = sent {
-            self.note_error(error.to_string());
+            self.note_error(PeerErrorKind::Engine, error.to_string());
         }
     }
 
@@ -522,7 +613,7 @@ impl ViewerBot {
                     session.connected_at.get_or_insert(event.at);
                     self.record.join.reach(JoinPhase::DtlsConnected, event.at);
                 } else if state == ConnectionState::Failed {
-                    self.note_error("connectionState became failed".to_owned());
+                    self.note_error(PeerErrorKind::Engine, "connectionState became failed".to_owned());
                 }
             }
             EngineEventKind::FirstPacket => {
@@ -547,7 +638,7 @@ impl ViewerBot {
                     connection,
                     message: error.to_string(),
                 });
-                self.note_error(error.to_string());
+                self.note_error(PeerErrorKind::Engine, error.to_string());
             }
             EngineEventKind::KeyFrameRequested => {}
             EngineEventKind::Closed => session.handle = None,
@@ -555,6 +646,7 @@ impl ViewerBot {
     }
 
     fn end_session(&mut self, until: Option<u32>) {
+        self.session_ends_by = None;
         let Some(mut session) = self.session.take() else {
             return;
         };
@@ -575,6 +667,7 @@ impl ViewerBot {
         });
         self.record.end = ending.end;
         self.record.ended_at = Instant::now();
+        self.set_live(false, Instant::now());
         if ending.end == ViewerEnd::Killed {
             if let Some(signaling) = self.signaling.take() {
                 signaling.abort();

@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{first_frame_ms, meant_to_finish};
-use crate::measure::measured::{Measured, ViewerFigures, ViewerOutcome};
+use crate::measure::join::JoinPhase;
+use crate::measure::measured::{JudgedAt, Measured, PeerError, PeerErrorKind, ViewerFigures, ViewerOutcome};
 use crate::scenario::{RoleSelection, Scenario};
 
 /// How bad a finding is.
@@ -56,6 +57,14 @@ pub enum FindingKind {
     NotBlackWhileMuted,
     /// Chat lines came in another order than they are numbered.
     ChatOutOfOrder,
+    /// Chat lines did not come.
+    ChatLost,
+    /// The other side broke the signaling protocol.
+    SignalingBroken,
+    /// The server never let a broadcaster into its room.
+    NoBroadcaster,
+    /// A viewer that was to decode saw nothing.
+    NotDecoded,
     /// The engine reported an error.
     EngineError,
     /// No frame was verified at any viewer.
@@ -100,14 +109,27 @@ impl Finding {
     }
 }
 
-/// Lost frames that the scenario itself asked for.
-pub(super) fn explained_losses(scenario: &Scenario, measured: &Measured) -> u64 {
-    if scenario
+/// Lost frames that the scenario itself asked for: no more than the scripted loss can have cost, even if
+/// nothing was repaired.
+pub(super) fn explained_losses(scenario: &Scenario, viewer: &ViewerFigures) -> u64 {
+    let Some(loss) = scenario
         .network
         .down
-        .is_some_and(|impairment| impairment.loss > 0.0)
-    {
-        measured.totals.lost
+        .map(|impairment| impairment.loss)
+        .filter(|loss| *loss > 0.0)
+    else {
+        return 0;
+    };
+    let packets = viewer
+        .rtp
+        .map_or(0, |rtp| rtp.packets_received + rtp.packets_lost) as f64;
+    let expected = viewer.tally.expected as f64;
+    let packets_per_frame = (packets / expected.max(1.0)).max(1.0);
+    let share = 1.0 - (1.0 - loss).powf(packets_per_frame);
+    // Four standard deviations above the mean.
+    let most = expected * share + 4.0 * (expected * share * (1.0 - share)).sqrt() + 1.0;
+    if viewer.tally.lost as f64 <= most {
+        viewer.tally.lost
     } else {
         0
     }
@@ -128,15 +150,21 @@ pub(super) fn all(scenario: &Scenario, measured: &Measured) -> Vec<Finding> {
         if let Some((at, why)) = &broadcaster.signaling_lost {
             findings.push(signaling_lost(peer, *at, why));
         }
+        if !broadcaster.joined && broadcaster.dial_error.is_none() {
+            let message = "the server never let the broadcaster into the room".to_owned();
+            findings.push(Finding::error(FindingKind::NoBroadcaster, peer, message));
+        }
         findings.extend(broadcaster.errors.iter().map(|error| reported(peer, error)));
     }
     for viewer in &measured.viewers {
         connection_findings(scenario, viewer, &mut findings);
-        frame_findings(scenario, measured, viewer, &mut findings);
-        picture_findings(viewer, &mut findings);
+        frame_findings(scenario, viewer, &mut findings);
+        picture_findings(scenario, viewer, &mut findings);
+        chat_findings(measured, viewer, &mut findings);
         findings.extend(viewer.errors.iter().map(|error| reported(&viewer.label, error)));
     }
-    if measured.totals.verified == 0 && scenario.role != RoleSelection::Broadcaster {
+    let has_ledger = measured.judged_at == JudgedAt::Exact || measured.judged_at == JudgedAt::Nothing;
+    if measured.totals.verified == 0 && has_ledger && scenario.role != RoleSelection::Broadcaster {
         findings.push(Finding {
             kind: FindingKind::NothingVerified,
             severity: Severity::Error,
@@ -154,15 +182,25 @@ fn signaling_lost(peer: &str, at_ms: f64, why: &str) -> Finding {
     Finding::error(FindingKind::SignalingLost, peer, message).at(at_ms)
 }
 
-/// An error that a bot noted; it decides nothing by itself, because its effect shows elsewhere.
-fn reported(peer: &str, error: &str) -> Finding {
-    let refused = error.contains("refused a message");
-    let kind = if refused {
-        FindingKind::SignalingRefused
-    } else {
-        FindingKind::EngineError
+/// An error that a bot noted. What the stack reports, and a peer that has just left, decide nothing by
+/// themselves, because their effect shows elsewhere.
+fn reported(peer: &str, error: &PeerError) -> Finding {
+    let (kind, severity) = match error.kind {
+        PeerErrorKind::Refused => (FindingKind::SignalingRefused, Severity::Error),
+        PeerErrorKind::UnknownTarget => (FindingKind::SignalingRefused, Severity::Note),
+        PeerErrorKind::Protocol => (FindingKind::SignalingBroken, Severity::Error),
+        PeerErrorKind::Engine => (FindingKind::EngineError, Severity::Warning),
     };
-    Finding::error(kind, peer, format!("{peer}: {error}")).with(Severity::Warning)
+    Finding::error(kind, peer, format!("{peer}: {}", error.message)).with(severity)
+}
+
+/// Whether a viewer had the time to get a frame: as long as the deadline, of a stream that was live.
+///
+/// One that never got into the room, or never heard of a broadcaster, had the whole time to do so.
+pub(super) fn had_time_to_join(scenario: &Scenario, viewer: &ViewerFigures) -> bool {
+    let limit = scenario.deadlines.join.as_secs_f64() * 1_000.0;
+    let lived = viewer.ended_at_ms - viewer.started_at_ms;
+    lived >= limit && (!viewer.saw_broadcaster || viewer.live_ms >= limit)
 }
 
 fn connection_findings(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut Vec<Finding>) {
@@ -188,8 +226,8 @@ fn connection_findings(scenario: &Scenario, viewer: &ViewerFigures, findings: &m
             findings.push(Finding::error(FindingKind::JoinLate, peer, message));
         }
         None if viewer.without_key_frame_ms.is_none()
-            && meant_to_finish(viewer)
-            && !stopped_when_it_came(viewer) =>
+            && viewer.dial_error.is_none()
+            && meant_to_finish(viewer) =>
         {
             let stuck = viewer.stuck_before.map_or("the end", |phase| phase.label());
             let waited = if viewer.saw_broadcaster {
@@ -198,15 +236,17 @@ fn connection_findings(scenario: &Scenario, viewer: &ViewerFigures, findings: &m
                 "; it never heard of a broadcaster"
             };
             let message = format!("{peer} never had a frame: it got stuck before \"{stuck}\"{waited}");
-            findings.push(Finding::error(FindingKind::NoFirstFrame, peer, message));
+            let severity = if had_time_to_join(scenario, viewer) {
+                Severity::Error
+            } else {
+                Severity::Note
+            };
+            findings.push(Finding::error(FindingKind::NoFirstFrame, peer, message).with(severity));
         }
         _ => {}
     }
     let limit = scenario.deadlines.first_key_frame.as_secs_f64() * 1_000.0;
-    if let Some(waited) = viewer
-        .without_key_frame_ms
-        .filter(|waited| *waited > limit && !stopped_when_it_came(viewer))
-    {
+    if let Some(waited) = viewer.without_key_frame_ms.filter(|waited| *waited > limit) {
         let message = format!(
             "{peer} was connected for {:.1} s and never got a key frame",
             waited / 1_000.0
@@ -221,20 +261,11 @@ fn connection_findings(scenario: &Scenario, viewer: &ViewerFigures, findings: &m
     }
 }
 
-fn stopped_when_it_came(viewer: &ViewerFigures) -> bool {
-    viewer.state_at_join.is_some_and(|state| state.stopped)
-}
-
-fn frame_findings(
-    scenario: &Scenario,
-    measured: &Measured,
-    viewer: &ViewerFigures,
-    findings: &mut Vec<Finding>,
-) {
+fn frame_findings(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut Vec<Finding>) {
     let peer = &viewer.label;
     let tally = &viewer.tally;
     if tally.lost > 0 {
-        let explained = explained_losses(scenario, measured) > 0;
+        let explained = explained_losses(scenario, viewer) > 0;
         let why = if explained {
             "; the scripted loss explains it"
         } else {
@@ -287,9 +318,46 @@ fn frame_findings(
         };
         findings.push(Finding::error(FindingKind::Freeze, peer, message).with(severity));
     }
-    if !viewer.chat_seqs.windows(2).all(|pair| pair[0] < pair[1]) {
-        let message = format!("{peer} got chat lines in the order {:?}", viewer.chat_seqs);
+}
+
+/// Chat lines are numbered by the room, so a viewer that was there sees each number once, in order.
+fn chat_findings(measured: &Measured, viewer: &ViewerFigures, findings: &mut Vec<Finding>) {
+    let peer = &viewer.label;
+    let seqs = &viewer.chat_seqs;
+    if !seqs.windows(2).all(|pair| pair[0] < pair[1]) {
+        let message = format!("{peer} got chat lines in the order {seqs:?}");
         findings.push(Finding::error(FindingKind::ChatOutOfOrder, peer, message));
+        return;
+    }
+    let in_room = |room: &str| room == viewer.room;
+    let said: u64 = measured
+        .viewers
+        .iter()
+        .filter(|other| in_room(&other.room))
+        .map(|other| other.chat_said)
+        .sum::<u64>()
+        + measured
+            .broadcasters
+            .iter()
+            .filter(|other| in_room(&other.room))
+            .map(|other| other.chat_said)
+            .sum::<u64>();
+    // Whoever was there before the first word and until the end must have heard every one.
+    let started_first = measured
+        .viewers
+        .iter()
+        .all(|other| viewer.started_at_ms <= other.started_at_ms + 1_000.0);
+    let heard_all = viewer.end == ViewerOutcome::Finished
+        && viewer.signaling_lost.is_none()
+        && started_first
+        && viewer
+            .join_ms
+            .iter()
+            .any(|(phase, _)| *phase == JoinPhase::Joined);
+    let gaps = seqs.windows(2).any(|pair| pair[1] != pair[0] + 1);
+    if gaps || (heard_all && (seqs.len() as u64) < said.min(1_000)) {
+        let message = format!("{peer} got {} of {said} chat lines: {seqs:?}", seqs.len());
+        findings.push(Finding::error(FindingKind::ChatLost, peer, message));
     }
 }
 
@@ -301,9 +369,30 @@ fn explained_freezes(scenario: &Scenario) -> bool {
         .is_some_and(|impairment| impairment.loss > 0.0)
 }
 
-fn picture_findings(viewer: &ViewerFigures, findings: &mut Vec<Finding>) {
+/// Complete frames after which a decoder must have shown something.
+const DECODED_BY: u64 = 30;
+
+fn picture_findings(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut Vec<Finding>) {
     let peer = &viewer.label;
-    let Some(decoded) = &viewer.decoded else { return };
+    let decoded = viewer.decoded.unwrap_or_default();
+    let was_to_decode = cfg!(feature = "h264") && scenario.decode.includes(viewer.number);
+    let intact = viewer.tally.lost + viewer.tally.corrupt == 0 && viewer.first_key_frame_ms.is_some();
+    if was_to_decode && intact && viewer.frames >= DECODED_BY && decoded.frames_decoded * 2 < viewer.frames {
+        let message = format!(
+            "{peer} decoded {} of {} frames",
+            decoded.frames_decoded, viewer.frames
+        );
+        findings.push(Finding::error(FindingKind::NotDecoded, peer, message));
+    }
+    // One stamp in a thousand is refused on small pictures; more is another picture than was sent.
+    let stamped = decoded.stamps_matched + decoded.stamps_wrong + decoded.stamps_unreadable;
+    if intact && viewer.judged_at == JudgedAt::Exact && decoded.stamps_unreadable * 10 > stamped {
+        let message = format!(
+            "{peer} could not read {} of {stamped} stamps",
+            decoded.stamps_unreadable
+        );
+        findings.push(Finding::error(FindingKind::StampWrong, peer, message));
+    }
     if decoded.stamps_wrong > 0 {
         let message = format!(
             "{peer} decoded {} pictures that show another frame than was sent",

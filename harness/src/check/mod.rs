@@ -74,15 +74,20 @@ pub(crate) fn judge(scenario: &Scenario, measured: &Measured) -> Judgement {
 
 fn criteria(scenario: &Scenario, measured: &Measured, findings: &[Finding]) -> Vec<Criterion> {
     let viewers = &measured.viewers;
+    let judged = viewers
+        .iter()
+        .filter(|viewer| is_judged_for_joining(viewer, scenario))
+        .count();
     let joined = viewers
         .iter()
         .filter(|viewer| joined_in_time(viewer, scenario))
         .count();
     let totals = &measured.totals;
-    let unexplained = totals
-        .lost
-        .saturating_sub(findings::explained_losses(scenario, measured))
-        + totals.corrupt;
+    let explained: u64 = viewers
+        .iter()
+        .map(|viewer| findings::explained_losses(scenario, viewer))
+        .sum();
+    let unexplained = totals.lost.saturating_sub(explained) + totals.corrupt;
     let errors = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error)
@@ -93,8 +98,8 @@ fn criteria(scenario: &Scenario, measured: &Measured, findings: &[Finding]) -> V
                 "every viewer has a first frame within {:?}",
                 scenario.deadlines.join
             ),
-            met: joined == viewers.len() && !viewers.is_empty(),
-            figure: format!("{joined} of {}", viewers.len()),
+            met: joined == judged && judged > 0,
+            figure: format!("{joined} of {judged}"),
         },
         Criterion {
             name: "every expected frame is verified, or a scripted fault explains it".to_owned(),
@@ -112,12 +117,21 @@ fn criteria(scenario: &Scenario, measured: &Measured, findings: &[Finding]) -> V
     ]
 }
 
-/// Whether a viewer got its first frame within the deadline; one that came when nothing was live need not.
+/// Whether a viewer got its first frame within the deadline.
 fn joined_in_time(viewer: &ViewerFigures, scenario: &Scenario) -> bool {
-    let joined_a_stopped_stream =
-        viewer.state_at_join.is_some_and(|state| state.stopped) && viewer.frames == 0;
-    joined_a_stopped_stream
-        || first_frame_ms(viewer).is_some_and(|ms| ms <= scenario.deadlines.join.as_secs_f64() * 1_000.0)
+    let limit = scenario.deadlines.join.as_secs_f64() * 1_000.0;
+    first_frame_ms(viewer).is_some_and(|ms| ms <= limit)
+}
+
+/// Whether anything can be said: a viewer that came too late for the deadline, or to a stream that was over,
+/// is neither a success nor a failure.
+fn is_judged_for_joining(viewer: &ViewerFigures, scenario: &Scenario) -> bool {
+    first_frame_ms(viewer).is_some()
+        || viewer.dial_error.is_some()
+        || viewer
+            .without_key_frame_ms
+            .is_some_and(|ms| ms > scenario.deadlines.first_key_frame.as_secs_f64() * 1_000.0)
+        || (meant_to_finish(viewer) && findings::had_time_to_join(scenario, viewer))
 }
 
 fn first_frame_ms(viewer: &ViewerFigures) -> Option<f64> {
@@ -136,33 +150,19 @@ fn decide(
     findings: &[Finding],
     breaches: &[Breach],
 ) -> (Verdict, String) {
-    if scenario.role == RoleSelection::Broadcaster {
-        return (
-            Verdict::Invalid,
-            "frames are judged where they are received; the verdict is with the viewers".to_owned(),
-        );
-    }
-    let received = measured.viewers.iter().any(|viewer| viewer.frames > 0);
-    if received
-        && measured.judged_at != JudgedAt::Exact
-        && measured.totals.verified + measured.totals.corrupt == 0
-    {
-        let why = match scenario.role {
-            RoleSelection::Viewers => {
-                "no frame could be held against a ledger; give the broadcaster's with --ledger FILE"
-            }
-            RoleSelection::All | RoleSelection::Broadcaster => {
-                "frames arrived and none could be held against the ledger"
-            }
-        };
-        if scenario.role == RoleSelection::Viewers {
-            return (Verdict::Invalid, why.to_owned());
-        }
-    }
     let errors: Vec<&Finding> = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error)
         .collect();
+    if errors.is_empty() && scenario.role == RoleSelection::Broadcaster {
+        let why = "frames are judged where they are received; the verdict is with the viewers";
+        return (Verdict::Invalid, why.to_owned());
+    }
+    let without_ledger = matches!(measured.judged_at, JudgedAt::Intact | JudgedAt::Stamped);
+    if errors.is_empty() && without_ledger && scenario.role == RoleSelection::Viewers {
+        let why = "no frame could be held against a ledger; give the broadcaster's with --ledger FILE";
+        return (Verdict::Invalid, why.to_owned());
+    }
     if criteria.iter().all(|criterion| criterion.met) {
         // A generator that was starved passes nothing: its figures are not the system's.
         return match breaches.iter().find(|breach| breach.starved) {

@@ -3,7 +3,9 @@ use crate::measure::distribution::Distribution;
 use crate::measure::freeze::Freezes;
 use crate::measure::health::GeneratorHealth;
 use crate::measure::join::JoinPhase;
-use crate::measure::measured::{Delays, RoomStateFigures};
+use crate::measure::measured::{
+    DecodedFigures, Delays, PeerError, PeerErrorKind, RoomStateFigures, RtpFigures,
+};
 use crate::media::verify::Tally;
 
 /// Two viewers, 300 frames each, nothing wrong.
@@ -24,7 +26,7 @@ fn healthy() -> Measured {
         generator: GeneratorHealth {
             allowed_cores: 2,
             cpu_share: Some(0.1),
-            cpu_wait_share: Some(0.3),
+            cpu_wait_ms: Some(0.03),
             socket_drops: Some(0),
             ..GeneratorHealth::default()
         },
@@ -37,6 +39,7 @@ fn viewer(number: u32) -> ViewerFigures {
         room: "greenroom".to_owned(),
         number,
         end: ViewerOutcome::Finished,
+        started_at_ms: 0.0,
         ended_at_ms: 10_200.0,
         judged_at: JudgedAt::Exact,
         tally: Tally {
@@ -45,16 +48,17 @@ fn viewer(number: u32) -> ViewerFigures {
             ..Tally::default()
         },
         frames: 300,
-        join_ms: vec![(JoinPhase::FirstFrame, 90.0)],
+        join_ms: vec![(JoinPhase::FirstFrame, 90.0), (JoinPhase::Joined, 5.0)],
         stuck_before: None,
         saw_broadcaster: true,
-        stopped: true,
+        live_ms: 10_000.0,
         first_key_frame_ms: Some(40.0),
         without_key_frame_ms: None,
         latency: None,
         freezes: Freezes::default(),
-        decoded: None,
+        decoded: (number == 1).then(|| decoded(0, 0)),
         rtp: None,
+        chat_said: 0,
         chat_seqs: vec![1, 2, 3],
         chat: Vec::new(),
         state_at_join: Some(RoomStateFigures::default()),
@@ -65,6 +69,17 @@ fn viewer(number: u32) -> ViewerFigures {
         dial_error: None,
         signaling_lost: None,
         errors: Vec::new(),
+    }
+}
+
+/// What the one viewer that decodes saw.
+fn decoded(wrong: u64, not_black: u64) -> DecodedFigures {
+    DecodedFigures {
+        frames_decoded: 300,
+        stamps_matched: 300 - wrong - not_black,
+        stamps_wrong: wrong,
+        muted_not_black: not_black,
+        ..DecodedFigures::default()
     }
 }
 
@@ -157,21 +172,13 @@ fn each_misbehaviour_fails_with_its_own_finding() {
         Verdict::Fail,
         &[Kind::SignalingLost],
     );
-    let decoded = |wrong, not_black| {
-        Some(crate::measure::measured::DecodedFigures {
-            frames_decoded: 300,
-            stamps_wrong: wrong,
-            muted_not_black: not_black,
-            ..Default::default()
-        })
-    };
     check(
-        |m| m.viewers[0].decoded = decoded(1, 0),
+        |m| m.viewers[0].decoded = Some(decoded(1, 0)),
         Verdict::Fail,
         &[Kind::StampWrong],
     );
     check(
-        |m| m.viewers[0].decoded = decoded(0, 1),
+        |m| m.viewers[0].decoded = Some(decoded(0, 1)),
         Verdict::Fail,
         &[Kind::NotBlackWhileMuted],
     );
@@ -200,22 +207,128 @@ fn a_viewer_that_left_as_scripted_is_no_finding() {
     check(|m| m.viewers[0].end = ViewerOutcome::Left, Verdict::Pass, &[]);
 }
 
+/// A viewer that never had a frame.
+fn without_frames(viewer: &mut ViewerFigures) {
+    viewer.join_ms = vec![(JoinPhase::Joined, 5.0)];
+    viewer.stuck_before = Some(JoinPhase::FirstPacket);
+    viewer.first_key_frame_ms = None;
+    viewer.frames = 0;
+    viewer.tally = Tally::default();
+    viewer.judged_at = JudgedAt::Nothing;
+}
+
 #[test]
-fn a_viewer_that_joined_a_stopped_stream_needs_no_frame() {
+fn a_viewer_that_had_no_time_or_no_live_stream_is_noted_and_not_judged() {
+    // It came to a stream that was stopped.
+    let judgement = check(
+        |m| {
+            without_frames(&mut m.viewers[1]);
+            m.viewers[1].live_ms = 0.0;
+        },
+        Verdict::Pass,
+        &[FindingKind::NoFirstFrame],
+    );
+    assert_eq!(judgement.findings[0].severity, Severity::Note);
+    assert_eq!(judgement.criteria[0].figure, "1 of 1");
+    // It came 100 ms before the end.
     check(
         |m| {
-            let viewer = &mut m.viewers[1];
-            viewer.join_ms.clear();
-            viewer.stuck_before = Some(JoinPhase::FirstPacket);
-            viewer.first_key_frame_ms = None;
-            viewer.without_key_frame_ms = Some(4_000.0);
-            viewer.frames = 0;
-            viewer.tally = Tally::default();
-            viewer.judged_at = JudgedAt::Nothing;
-            viewer.state_at_join = Some(RoomStateFigures {
-                video_muted: false,
-                stopped: true,
-            });
+            without_frames(&mut m.viewers[1]);
+            m.viewers[1].started_at_ms = m.viewers[1].ended_at_ms - 100.0;
+        },
+        Verdict::Pass,
+        &[FindingKind::NoFirstFrame],
+    );
+    // It had the time, and a server that said nothing.
+    check(
+        |m| {
+            without_frames(&mut m.viewers[1]);
+            m.viewers[1].saw_broadcaster = false;
+            m.viewers[1].live_ms = 0.0;
+        },
+        Verdict::Fail,
+        &[FindingKind::NoFirstFrame],
+    );
+}
+
+#[test]
+fn a_viewer_that_was_to_decode_and_saw_nothing_is_found() {
+    check(
+        |m| m.viewers[0].decoded = None,
+        Verdict::Fail,
+        &[FindingKind::NotDecoded],
+    );
+    let unreadable = DecodedFigures {
+        frames_decoded: 300,
+        stamps_unreadable: 100,
+        stamps_matched: 200,
+        ..Default::default()
+    };
+    check(
+        |m| m.viewers[0].decoded = Some(unreadable),
+        Verdict::Fail,
+        &[FindingKind::StampWrong],
+    );
+    let one = DecodedFigures {
+        frames_decoded: 300,
+        stamps_unreadable: 1,
+        stamps_matched: 299,
+        ..Default::default()
+    };
+    check(|m| m.viewers[0].decoded = Some(one), Verdict::Pass, &[]);
+}
+
+#[test]
+fn a_server_that_refuses_a_message_fails_and_one_that_misses_a_peer_who_left_does_not() {
+    let error = |kind| {
+        vec![PeerError {
+            kind,
+            message: "refused".to_owned(),
+        }]
+    };
+    check(
+        |m| m.viewers[0].errors = error(PeerErrorKind::Refused),
+        Verdict::Fail,
+        &[FindingKind::SignalingRefused],
+    );
+    check(
+        |m| m.viewers[0].errors = error(PeerErrorKind::UnknownTarget),
+        Verdict::Pass,
+        &[FindingKind::SignalingRefused],
+    );
+    check(
+        |m| m.viewers[0].errors = error(PeerErrorKind::Engine),
+        Verdict::Pass,
+        &[FindingKind::EngineError],
+    );
+    check(
+        |m| m.viewers[0].errors = error(PeerErrorKind::Protocol),
+        Verdict::Fail,
+        &[FindingKind::SignalingBroken],
+    );
+}
+
+#[test]
+fn a_chat_line_that_does_not_come_is_lost() {
+    check(
+        |m| m.viewers[0].chat_seqs = vec![1, 3],
+        Verdict::Fail,
+        &[FindingKind::ChatLost],
+    );
+    check(
+        |m| {
+            m.viewers[0].chat_said = 4;
+            m.viewers[1].chat_seqs = vec![1, 2, 3, 4];
+        },
+        Verdict::Fail,
+        &[FindingKind::ChatLost],
+    );
+    // Whoever came later has missed the beginning.
+    check(
+        |m| {
+            m.viewers[0].chat_said = 3;
+            m.viewers[1].started_at_ms = 5_000.0;
+            m.viewers[1].chat_seqs = vec![3];
         },
         Verdict::Pass,
         &[],
@@ -244,9 +357,10 @@ fn zero_verified_frames_never_pass() {
 
 #[test]
 fn a_sick_generator_excuses_what_it_could_have_caused_and_nothing_else() {
+    let stalled = |m: &mut Measured| m.generator = lag(200);
     check(
         |m| {
-            m.generator = lag(20);
+            stalled(m);
             lose(&mut m.viewers[0], 3);
         },
         Verdict::Invalid,
@@ -254,7 +368,7 @@ fn a_sick_generator_excuses_what_it_could_have_caused_and_nothing_else() {
     );
     check(
         |m| {
-            m.generator = lag(20);
+            stalled(m);
             m.viewers[0].tally.repeated = 1;
         },
         Verdict::Fail,
@@ -263,12 +377,48 @@ fn a_sick_generator_excuses_what_it_could_have_caused_and_nothing_else() {
     // One fault that nothing excuses is enough.
     check(
         |m| {
-            m.generator = lag(20);
+            stalled(m);
             lose(&mut m.viewers[0], 3);
             m.viewers[1].chat_seqs = vec![2, 1];
         },
         Verdict::Fail,
         &[FindingKind::FramesLost, FindingKind::ChatOutOfOrder],
+    );
+}
+
+#[test]
+fn a_little_lag_loses_no_packet_and_one_hiccup_is_no_sickness() {
+    check(
+        |m| {
+            m.generator = lag(20);
+            lose(&mut m.viewers[0], 3);
+        },
+        Verdict::Fail,
+        &[FindingKind::FramesLost],
+    );
+    let hiccup = |ms: u64| {
+        let mut distribution = Distribution::default();
+        (0..100).for_each(|_| distribution.record_us(500));
+        distribution.record_us(ms * 1_000);
+        distribution.summary()
+    };
+    check(|m| m.generator.pacing_error = hiccup(90), Verdict::Pass, &[]);
+    // But a stall as long as a freeze may be the freeze.
+    check(
+        |m| {
+            m.generator.pacing_error = hiccup(300);
+            m.viewers[0].freezes.count = 1;
+        },
+        Verdict::Invalid,
+        &[FindingKind::Freeze],
+    );
+    check(
+        |m| {
+            m.generator.pacing_error = hiccup(90);
+            m.viewers[0].freezes.count = 1;
+        },
+        Verdict::Fail,
+        &[FindingKind::Freeze],
     );
 }
 
@@ -296,18 +446,19 @@ fn twenty_milliseconds_of_lag_do_not_excuse_five_seconds_of_silence() {
 fn a_starved_generator_passes_nothing_and_a_slow_one_may() {
     check(|m| m.generator = lag(20), Verdict::Pass, &[]);
     check(|m| m.generator = lag(60), Verdict::Invalid, &[]);
-    check(|m| m.generator.cpu_wait_share = Some(0.67), Verdict::Invalid, &[]);
-    check(|m| m.generator.cpu_wait_share = Some(0.5), Verdict::Pass, &[]);
+    check(|m| m.generator.cpu_wait_ms = Some(1.5), Verdict::Invalid, &[]);
+    check(|m| m.generator.cpu_wait_ms = Some(0.5), Verdict::Pass, &[]);
     check(|m| m.generator.cpu_share = Some(0.95), Verdict::Pass, &[]);
 }
 
 #[test]
 fn dropped_datagrams_and_skipped_frames_excuse_lost_frames() {
-    for change in [
-        (|generator: &mut GeneratorHealth| generator.socket_drops = Some(4)) as fn(&mut GeneratorHealth),
+    let changes: [fn(&mut GeneratorHealth); 3] = [
+        |generator| generator.socket_drops = Some(4),
         |generator| generator.skipped_frames = 4,
         |generator| generator.cpu_share = Some(0.9),
-    ] {
+    ];
+    for change in changes {
         check(
             |m| {
                 change(&mut m.generator);
@@ -320,23 +471,32 @@ fn dropped_datagrams_and_skipped_frames_excuse_lost_frames() {
 }
 
 #[test]
-fn scripted_loss_explains_lost_frames_and_says_so() {
-    let mut measured = healthy();
-    lose(&mut measured.viewers[0], 2);
-    measured.totals.verified -= 2;
-    measured.totals.lost += 2;
+fn scripted_loss_explains_what_it_can_have_cost_and_no_more() {
     let mut scenario = Scenario::default();
     scenario.network.down = Some(crate::net::impair::Impairment {
-        loss: 0.05,
+        loss: 0.001,
         ..Default::default()
     });
-    let judgement = judge(&scenario, &measured);
-    assert_eq!(judgement.verdict, Verdict::Pass);
-    assert_eq!(judgement.findings[0].severity, Severity::Note);
-    assert!(
-        judgement.findings[0].message.contains("explains"),
-        "{:?}",
-        judgement.findings
+    let judged = |lost: u64| {
+        let mut measured = healthy();
+        lose(&mut measured.viewers[0], lost);
+        measured.viewers[0].rtp = Some(RtpFigures {
+            packets_received: 1_200,
+            ..RtpFigures::default()
+        });
+        measured.totals.verified -= lost;
+        measured.totals.lost += lost;
+        judge(&scenario, &measured)
+    };
+    let few = judged(2);
+    assert_eq!(few.verdict, Verdict::Pass, "{few:#?}");
+    assert_eq!(few.findings[0].severity, Severity::Note);
+    assert!(few.findings[0].message.contains("explains"), "{few:#?}");
+    let many = judged(100);
+    assert_eq!(
+        many.verdict,
+        Verdict::Fail,
+        "one packet in a thousand does not cost a third of the frames: {many:#?}"
     );
 }
 

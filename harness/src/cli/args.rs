@@ -192,7 +192,13 @@ pub(super) enum FixtureCommand {
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 500ms, 30s or 5m"))
+    const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
+    let duration =
+        humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 500ms, 30s or 5m"))?;
+    if duration > LONGEST {
+        return Err("that is more than seven days; write it as 500ms, 30s or 5m".to_owned());
+    }
+    Ok(duration)
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {

@@ -177,8 +177,6 @@ pub struct ConnectionStats {
     pub packets_sent: u64,
     /// `bytesSent` of `outbound-rtp`.
     pub bytes_sent: u64,
-    /// `retransmittedPacketsSent` of `outbound-rtp`.
-    pub retransmitted_packets_sent: u64,
     /// `nackCount`: NACK packets sent by a receiver, or received by a sender.
     pub nack_count: u64,
     /// `pliCount`: PLI packets sent by a receiver, or received by a sender.

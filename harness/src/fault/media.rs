@@ -70,13 +70,13 @@ impl FrameFaults {
     }
 }
 
-/// The frame with one bit of its last payload flipped, well behind every header.
+/// The frame with one bit of its last payload flipped.
 fn flipped(frame: &EncodedFrame) -> EncodedFrame {
     let mut payloads = frame.payloads.clone();
     if let Some(last) = payloads.last_mut() {
         let mut bytes = BytesMut::from(&last[..]);
-        // The last byte holds the stop bit; one before it is slice data in any but the shortest frame.
-        let at = bytes.len().saturating_sub(2);
+        // Not the last byte, which holds the stop bit, and not the two of an FU-A header.
+        let at = bytes.len().saturating_sub(2).max(2);
         if let Some(byte) = bytes.get_mut(at) {
             *byte ^= 0x10;
         }

@@ -10,7 +10,7 @@ use crate::clock::micros;
 /// Longest duration that is told apart: ten minutes, in microseconds.
 const MAX_US: u64 = 600_000_000;
 
-/// A growing set of durations, kept to two significant digits in a few kilobytes.
+/// A growing set of durations, kept to three significant digits in some kilobytes.
 #[derive(Clone, Debug)]
 pub struct Distribution {
     histogram: Histogram<u32>,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
 use super::distribution::{Distribution, Summary};
 
@@ -31,8 +31,9 @@ pub struct GeneratorHealth {
     pub cpu_share: Option<f64>,
     /// Cores that this process may use.
     pub allowed_cores: usize,
-    /// Share of the time its threads wanted to run in which they waited for a CPU.
-    pub cpu_wait_share: Option<f64>,
+    /// How long a thread that wanted to run waited for a CPU, on average over all times that it did, in
+    /// milliseconds.
+    pub cpu_wait_ms: Option<f64>,
     /// Datagrams that the kernel dropped because our sockets' buffers were full.
     pub socket_drops: Option<u64>,
     /// Frames that a connection's queue had no room for.
@@ -51,13 +52,32 @@ pub struct HealthSampler {
 #[derive(Debug, Default)]
 struct State {
     lag: Distribution,
+    /// What each socket had dropped when it was first seen before the run, and the most since.
+    before: HashMap<u64, u64>,
     drops_by_socket: HashMap<u64, u64>,
+}
+
+impl State {
+    fn read_sockets(&mut self) {
+        read_socket_drops(&mut self.drops_by_socket);
+    }
+
+    fn drops(&self) -> u64 {
+        let since =
+            |(inode, drops): (&u64, &u64)| drops.saturating_sub(self.before.get(inode).copied().unwrap_or(0));
+        self.drops_by_socket.iter().map(since).sum()
+    }
 }
 
 impl HealthSampler {
     /// Starts sampling; needs a tokio runtime.
     pub fn start() -> Self {
-        let state = Arc::new(Mutex::new(State::default()));
+        let mut before = HashMap::new();
+        read_socket_drops(&mut before);
+        let state = Arc::new(Mutex::new(State {
+            before,
+            ..State::default()
+        }));
         let task = tokio::spawn(sample(Arc::clone(&state)));
         Self {
             state,
@@ -65,6 +85,14 @@ impl HealthSampler {
             cpu_at_start: CpuTimes::read(),
             task,
         }
+    }
+
+    /// Reads the sockets' drop counters now, before they are closed.
+    pub fn read_sockets(&self) {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .read_sockets();
     }
 
     /// Stops sampling and sums up; the caller adds what only the bots know.
@@ -75,7 +103,7 @@ impl HealthSampler {
             .zip(self.cpu_at_start)
             .map(|(now, start)| now.since(start));
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        read_socket_drops(&mut state.drops_by_socket);
+        state.read_sockets();
         GeneratorHealth {
             scheduler_lag: state.lag.summary(),
             pacing_error: None,
@@ -83,13 +111,12 @@ impl HealthSampler {
                 .filter(|_| !wall.is_zero())
                 .map(|used| used.running.as_secs_f64() / wall.as_secs_f64() / allowed_cores as f64),
             allowed_cores,
-            cpu_wait_share: used.and_then(|used| {
-                let wanted = used.scheduled + used.waiting;
-                (!wanted.is_zero()).then(|| used.waiting.as_secs_f64() / wanted.as_secs_f64())
-            }),
+            cpu_wait_ms: used
+                .filter(|used| used.timeslices > 0)
+                .map(|used| used.waiting.as_secs_f64() * 1_000.0 / used.timeslices as f64),
             socket_drops: std::path::Path::new("/proc/self/net/udp")
                 .exists()
-                .then(|| state.drops_by_socket.values().sum()),
+                .then(|| state.drops()),
             skipped_frames: 0,
         }
     }
@@ -102,20 +129,16 @@ impl Drop for HealthSampler {
 }
 
 async fn sample(state: Arc<Mutex<State>>) {
-    let mut ticks = tokio::time::interval(LAG_PERIOD);
-    // After a stall the next tick is a period away, so that one stall is one sample and not a burst.
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut sockets_read = Instant::now();
-    let mut due = ticks.tick().await + LAG_PERIOD;
     loop {
-        ticks.tick().await;
+        let due = Instant::now() + LAG_PERIOD;
+        tokio::time::sleep_until(due).await;
         let now = Instant::now();
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         state.lag.record(now.saturating_duration_since(due));
-        due = now + LAG_PERIOD;
         if now.saturating_duration_since(sockets_read) >= SOCKET_PERIOD {
             sockets_read = now;
-            read_socket_drops(&mut state.drops_by_socket);
+            state.read_sockets();
         }
     }
 }
@@ -125,10 +148,10 @@ async fn sample(state: Arc<Mutex<State>>) {
 struct CpuTimes {
     /// User and system time of the whole process, threads that ended included.
     running: Duration,
-    /// Time on a CPU of the threads that live, in nanosecond resolution.
-    scheduled: Duration,
-    /// Time that they were ready and had no CPU.
+    /// Time that the threads that live were ready and had no CPU.
     waiting: Duration,
+    /// How often they were given one.
+    timeslices: u64,
 }
 
 impl CpuTimes {
@@ -138,7 +161,7 @@ impl CpuTimes {
         let after_command = stat.rsplit_once(')')?.1;
         let mut fields = after_command.split_whitespace().skip(11).map(str::parse::<u64>);
         let ticks = fields.next()?.ok()? + fields.next()?.ok()?;
-        let (mut scheduled, mut waiting) = (0, 0);
+        let (mut waiting, mut timeslices) = (0, 0);
         for task in std::fs::read_dir("/proc/self/task").ok()?.flatten() {
             let Ok(text) = std::fs::read_to_string(task.path().join("schedstat")) else {
                 continue;
@@ -146,21 +169,21 @@ impl CpuTimes {
             let mut fields = text
                 .split_whitespace()
                 .map(|field| field.parse::<u64>().unwrap_or(0));
-            scheduled += fields.next().unwrap_or(0);
-            waiting += fields.next().unwrap_or(0);
+            waiting += fields.nth(1).unwrap_or(0);
+            timeslices += fields.next().unwrap_or(0);
         }
         Some(Self {
             running: Duration::from_millis(ticks * 10),
-            scheduled: Duration::from_nanos(scheduled),
             waiting: Duration::from_nanos(waiting),
+            timeslices,
         })
     }
 
     fn since(self, start: Self) -> Self {
         Self {
             running: self.running.saturating_sub(start.running),
-            scheduled: self.scheduled.saturating_sub(start.scheduled),
             waiting: self.waiting.saturating_sub(start.waiting),
+            timeslices: self.timeslices.saturating_sub(start.timeslices),
         }
     }
 }

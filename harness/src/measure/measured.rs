@@ -90,6 +90,8 @@ pub struct ViewerFigures {
     pub number: u32,
     /// How it ended.
     pub end: ViewerOutcome,
+    /// When it started to join, in milliseconds since the start of the run.
+    pub started_at_ms: f64,
     /// When it ended, in milliseconds since the start of the run.
     pub ended_at_ms: f64,
     /// How its frames were judged.
@@ -104,8 +106,8 @@ pub struct ViewerFigures {
     pub stuck_before: Option<JoinPhase>,
     /// Whether a broadcaster was there to join.
     pub saw_broadcaster: bool,
-    /// Whether the room said when it ended that the stream is stopped.
-    pub stopped: bool,
+    /// How long it knew of a live stream, in milliseconds.
+    pub live_ms: f64,
     /// From `connected` to the first complete key frame, the longest of its connections, in milliseconds.
     pub first_key_frame_ms: Option<f64>,
     /// Connections that were connected and never had a key frame, and for how long, in milliseconds.
@@ -118,6 +120,8 @@ pub struct ViewerFigures {
     pub decoded: Option<DecodedFigures>,
     /// Received packets, as in `inbound-rtp`.
     pub rtp: Option<RtpFigures>,
+    /// Chat lines that it said.
+    pub chat_said: u64,
     /// Chat lines received, as far as they are numbered in their order of arrival.
     pub chat_seqs: Vec<u64>,
     /// Text of the chat lines, for callers of the library; never written.
@@ -132,7 +136,7 @@ pub struct ViewerFigures {
     /// When its signaling was lost, in milliseconds since the start of the run, and why.
     pub signaling_lost: Option<(f64, String)>,
     /// Errors on the way.
-    pub errors: Vec<String>,
+    pub errors: Vec<PeerError>,
 }
 
 /// State of a room as a viewer knew it.
@@ -223,10 +227,8 @@ pub struct BroadcasterFigures {
     pub key_frame_requests: u64,
     /// `packetsSent`, over all connections.
     pub packets_sent: u64,
-    /// `retransmittedPacketsSent`, over all connections.
-    pub retransmitted_packets_sent: u64,
-    /// `nackCount`, over all connections.
-    pub nack_count: u64,
+    /// Chat lines that it said.
+    pub chat_said: u64,
     /// Text of the chat lines that it received, for callers of the library; never written.
     #[serde(skip)]
     pub chat: Vec<String>,
@@ -235,5 +237,28 @@ pub struct BroadcasterFigures {
     /// When its signaling was lost, in milliseconds since the start of the run, and why.
     pub signaling_lost: Option<(f64, String)>,
     /// Errors on the way.
-    pub errors: Vec<String>,
+    pub errors: Vec<PeerError>,
+}
+
+/// An error that a bot met on the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerError {
+    /// What sort of error.
+    pub kind: PeerErrorKind,
+    /// One sentence.
+    pub message: String,
+}
+
+/// What sort of error a bot met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PeerErrorKind {
+    /// The signaling server refused a message.
+    Refused,
+    /// The signaling server does not know the peer that a message was for; it may just have left.
+    UnknownTarget,
+    /// The other side broke the signaling protocol.
+    Protocol,
+    /// The WebRTC stack reported an error.
+    Engine,
 }

@@ -12,11 +12,6 @@ use openh264::encoder::{
 use openh264::formats::YUVSlices;
 use thiserror::Error;
 
-/// Lowest bitrate that is accepted, in bits per second.
-pub const MIN_BITRATE: u32 = 10_000;
-/// Highest bitrate that is accepted, in bits per second.
-pub const MAX_BITRATE: u32 = 50_000_000;
-
 /// An encoder that does not work.
 #[derive(Debug, Error)]
 pub enum EncodeError {

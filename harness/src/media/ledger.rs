@@ -336,15 +336,6 @@ impl Ledger {
         self.frames.back()
     }
 
-    /// The number of the last frame that was handed over at or before `us` of the ledger's clock.
-    pub fn last_encoded_by(&self, us: u64) -> Option<u32> {
-        self.frames
-            .iter()
-            .rev()
-            .find(|frame| frame.encoded_us <= us)
-            .map(|frame| frame.index)
-    }
-
     /// The frames handed to a connection; `None` when none ever was.
     pub fn span(&self, broadcaster: &str, viewer: &str) -> Option<Span> {
         self.spans

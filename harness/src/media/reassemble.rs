@@ -217,6 +217,7 @@ impl Reassembler {
         loop {
             let start = self.next?;
             let head = self.held.get(&start)?;
+            let rtp_time = head.rtp_time;
             if head.payload.is_empty() && !head.marker {
                 // Padding between frames only moves the sequence number on.
                 self.held.remove(&start);
@@ -229,6 +230,10 @@ impl Reassembler {
             for (expected, (&sequence, packet)) in (start..).zip(self.held.range(start..)) {
                 if sequence != expected {
                     return None;
+                }
+                if packet.rtp_time != rtp_time {
+                    // A sender that leaves the marker out ends its frames by the next timestamp.
+                    return Some(sequence - 1);
                 }
                 if packet.marker {
                     return Some(sequence);

@@ -107,6 +107,14 @@ impl Tally {
     }
 }
 
+/// Whether more frames, or more of the ledger, may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    NotYet,
+    StreamGoesOn,
+    StreamEnded,
+}
+
 /// How the RTP time of a stream relates to the ledger's media time.
 #[derive(Debug)]
 enum Offset {
@@ -161,7 +169,7 @@ impl Verifier {
         }
         self.learn(&frame, ledger);
         self.pending.push_back(frame);
-        self.judge_pending(ledger, false, out);
+        self.judge_pending(ledger, End::NotYet, out);
     }
 
     /// Counts a frame whose packets will never be complete.
@@ -179,7 +187,7 @@ impl Verifier {
             };
             waiting.iter().for_each(|frame| self.learn(frame, ledger));
         }
-        self.judge_pending(ledger, false, out);
+        self.judge_pending(ledger, End::NotYet, out);
     }
 
     /// How the ledger's clock relates to the viewer's, in microseconds.
@@ -219,8 +227,17 @@ impl Verifier {
             // A stream of a single frame, or of frames that are all alike but one.
             self.offset = Offset::Known(only);
         }
-        self.judge_pending(ledger, true, out);
-        let Some(span) = span else { return self.tally };
+        let end = if span.is_some_and(|span| span.last.is_some()) {
+            End::StreamEnded
+        } else {
+            End::StreamGoesOn
+        };
+        self.judge_pending(ledger, end, out);
+        let Some(span) = span else {
+            // Nothing is known to have been handed over, so only what arrived can have been expected.
+            self.tally.expected = self.tally.verified + self.tally.corrupt;
+            return self.tally;
+        };
         let last = match (span.last, until) {
             (Some(last), Some(until)) => Some(last.min(until)),
             (last, until) => last.or(until).or(self.seen.highest),
@@ -230,7 +247,8 @@ impl Verifier {
         let Some(last) = last.filter(|last| *last >= span.first) else {
             return self.tally;
         };
-        let handed = u64::from(last - span.first + 1).saturating_sub(u64::from(span.skipped));
+        // A frame that found no room in the connection's queue was due to it all the same.
+        let handed = u64::from(last - span.first + 1);
         let arrived = self.tally.verified + self.tally.corrupt;
         self.tally.expected = handed.max(arrived);
         self.tally.lost = self.tally.expected - arrived;
@@ -277,27 +295,30 @@ impl Verifier {
         }
     }
 
-    fn judge_pending(&mut self, ledger: &Ledger, last_chance: bool, out: &mut Vec<Judgement>) {
+    /// Judges every frame that waits and can be judged. At the end of a stream that is known to its end
+    /// the others were never sent; of one that goes on they only came after what is known of it.
+    fn judge_pending(&mut self, ledger: &Ledger, end: End, out: &mut Vec<Judgement>) {
         let Offset::Known(offset) = self.offset else {
-            if last_chance {
+            if end != End::NotYet {
                 self.tally.unexpected += self.pending.len() as u64;
                 self.pending.clear();
             }
             return;
         };
-        while let Some(frame) = self.pending.front().copied() {
+        let mut waiting = VecDeque::new();
+        while let Some(frame) = self.pending.pop_front() {
             let media_time = frame.rtp_time - offset;
             let sent = ledger.at_media_time(media_time).copied();
-            let not_written_yet = ledger
+            let is_ahead = ledger
                 .newest()
                 .is_none_or(|newest| newest.media_time < media_time);
-            if sent.is_none() && not_written_yet {
-                // At the very end these are frames that came after everything that is known of the stream.
-                return;
+            match (sent, is_ahead, end) {
+                (None, true, End::NotYet) => waiting.push_back(frame),
+                (None, true, End::StreamGoesOn) => {}
+                _ => out.push(self.judge(frame, sent)),
             }
-            self.pending.pop_front();
-            out.push(self.judge(frame, sent));
         }
+        self.pending = waiting;
     }
 
     fn judge(&mut self, arrived: Arrived, sent: Option<LedgerFrame>) -> Judgement {

@@ -243,12 +243,11 @@ fn streams(out: &mut String, report: &Report) -> std::fmt::Result {
     for broadcaster in &measured.broadcasters {
         writeln!(
             out,
-            "sent         {} frames, {} key frames; {} connections, {} packets, {} retransmitted; {} key frame requests",
+            "sent         {} frames, {} key frames; {} connections, {} packets; {} key frame requests",
             broadcaster.frames,
             broadcaster.key_frames,
             broadcaster.connections,
             broadcaster.packets_sent,
-            broadcaster.retransmitted_packets_sent,
             broadcaster.key_frame_requests
         )?;
     }
@@ -274,10 +273,13 @@ fn generator(out: &mut String, report: &Report) -> std::fmt::Result {
     };
     writeln!(
         out,
-        "generator    CPU {} of {} cores, waited for a CPU {}; lag {}; pacing error {}; socket drops {}",
+        "generator    CPU {} of {} cores, waited for one {}; lag {}; pacing error {}; socket drops {}",
         share(health.cpu_share),
         health.allowed_cores,
-        share(health.cpu_wait_share),
+        health.cpu_wait_ms.map_or_else(
+            || "not measured".to_owned(),
+            |ms| format!("{ms:.2} ms on average")
+        ),
         tail(&health.scheduler_lag),
         tail(&health.pacing_error),
         health

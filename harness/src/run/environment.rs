@@ -36,7 +36,7 @@ impl Environment {
             cpu: read("/proc/cpuinfo").and_then(|text| after(&text, "model name", ':')),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             kernel: read("/proc/sys/kernel/osrelease").map(|text| text.trim().to_owned()),
-            open_files_limit: read("/proc/self/limits").and_then(|text| open_files(&text)),
+            open_files_limit: open_files_limit(),
             release_build: !cfg!(debug_assertions),
         }
     }
@@ -46,6 +46,13 @@ impl Environment {
 fn after(text: &str, name: &str, separator: char) -> Option<String> {
     let line = text.lines().find(|line| line.starts_with(name))?;
     Some(line.split_once(separator)?.1.trim().to_owned())
+}
+
+/// How many files this process may have open; unknown outside Linux.
+pub(super) fn open_files_limit() -> Option<u64> {
+    std::fs::read_to_string("/proc/self/limits")
+        .ok()
+        .and_then(|text| open_files(&text))
 }
 
 /// The soft limit of open files in `/proc/self/limits`.

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::media::ledger::{Ledger, LedgerEntry, LedgerError, MAX_LINE};
 
-/// Lines that may wait for the disk; at 30 fps and 50 viewers that is half a minute.
+/// Lines that may wait for the disk: one a frame, four minutes at 30 fps.
 const QUEUE: usize = 8_192;
 
 /// How often a followed file is looked at.
@@ -64,6 +64,7 @@ impl LedgerFile {
             path: path.to_owned(),
             reason: error.to_string(),
         };
+        refuse_to_replace_a_stranger(path)?;
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
@@ -103,6 +104,27 @@ impl LedgerFile {
             reason: error.to_string(),
         })
     }
+}
+
+/// A ledger may replace an older ledger or an empty file, and nothing else.
+fn refuse_to_replace_a_stranger(path: &Path) -> Result<(), LedgerFileError> {
+    let failed = |reason: String| LedgerFileError::Io {
+        path: path.to_owned(),
+        reason,
+    };
+    let Ok(file) = std::fs::File::open(path) else {
+        return Ok(());
+    };
+    let mut start = Vec::new();
+    file.take(64)
+        .read_to_end(&mut start)
+        .map_err(|error| failed(error.to_string()))?;
+    if start.is_empty() || start.starts_with(br#"{"entry":"header","greenroom_ledger":"#) {
+        return Ok(());
+    }
+    Err(failed(
+        "this file exists and is not a ledger; it is left as it is".to_owned(),
+    ))
 }
 
 impl LedgerWriter {
@@ -301,6 +323,16 @@ mod tests {
         writeln!(file, "{second}").unwrap();
         follow.poll().unwrap();
         assert_eq!(epoch(&book), Some(5));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_ledger_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("thesis.txt");
+        std::fs::write(&path, "years of work").unwrap();
+        let refused = LedgerFile::create(&path).unwrap_err().to_string();
+        assert!(refused.contains("left as it is"), "{refused}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "years of work");
     }
 
     #[tokio::test]

@@ -19,7 +19,6 @@ use thiserror::Error;
 
 use crate::bot::Progress;
 use crate::bot::dial::{Dialer, UrlError};
-use crate::media::ledger::LedgerError;
 use crate::net::impair::Impairment;
 use crate::report::Report;
 use crate::scenario::{
@@ -46,9 +45,19 @@ pub enum RunError {
     /// The ledger file.
     #[error(transparent)]
     Ledger(#[from] LedgerFileError),
-    /// Our own ledger entries contradict each other; a bug of greenroom.
-    #[error("greenroom wrote a ledger that it cannot read: {0}; please report this")]
-    OwnLedger(#[from] LedgerError),
+    /// The clip or the encoder failed while the run went on.
+    #[error("the broadcaster's source failed on the way: {0}")]
+    SourceEnded(String),
+    /// The process may not open as many files as the run needs.
+    #[error(
+        "the run needs about {needed} open files, the limit is {limit}; raise it with: ulimit -n {needed}"
+    )]
+    OpenFiles {
+        /// Files that it needs.
+        needed: u64,
+        /// The soft limit.
+        limit: u64,
+    },
     /// A role needs what this build or call does not have.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -76,9 +85,10 @@ impl RunError {
             | Self::Url(_)
             | Self::Ledger(_)
             | Self::Unsupported(_)
-            | Self::Output { .. } => true,
+            | Self::Output { .. }
+            | Self::OpenFiles { .. } => true,
             Self::Source(_) => true,
-            Self::OwnLedger(_) | Self::Listen(_) | Self::Stuck(_) => false,
+            Self::SourceEnded(_) | Self::Listen(_) | Self::Stuck(_) => false,
         }
     }
 }
@@ -104,7 +114,7 @@ pub(crate) enum Target {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[must_use = "a run does nothing until it is started"]
 pub struct Run {
     pub(crate) scenario: Scenario,

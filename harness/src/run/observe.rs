@@ -148,8 +148,7 @@ fn broadcaster(shared: &Shared, record: BroadcasterRecord) -> BroadcasterFigures
         skipped_frames: record.skipped_frames,
         key_frame_requests: record.key_frame_requests,
         packets_sent: record.packets_sent,
-        retransmitted_packets_sent: record.retransmitted_packets_sent,
-        nack_count: record.nack_count,
+        chat_said: record.chat_said,
         chat: record.chat.into_iter().map(|line| line.text).collect(),
         dial_error: record.dial_error,
         signaling_lost: record
@@ -176,7 +175,10 @@ fn viewer(shared: &Shared, record: ViewerRecord) -> ViewerFigures {
             freezes.longest_ms = freezes.longest_ms.max(session.freezes.longest_ms);
             add_decoded(&mut decoded, session.decoded);
             let wait = session.connected_at.map(|connected| {
-                let until = session.first_key_at.unwrap_or(session.ended_at);
+                let until = session
+                    .first_key_at
+                    .or(session.stopped_at)
+                    .unwrap_or(session.ended_at);
                 until.saturating_duration_since(connected).as_secs_f64() * 1_000.0
             });
             let longest = if session.first_key_at.is_some() {
@@ -187,7 +189,10 @@ fn viewer(shared: &Shared, record: ViewerRecord) -> ViewerFigures {
             *longest = wait.map_or(*longest, |wait| {
                 Some(longest.map_or(wait, |longest| longest.max(wait)))
             });
-            rtp = rtp_figures(&session).or(rtp);
+            rtp = match (rtp, rtp_figures(&session)) {
+                (Some(sum), Some(session)) => Some(add_rtp(sum, session)),
+                (sum, session) => session.or(sum),
+            };
             tally.add(&session.finish(&ledger));
         }
     }
@@ -212,6 +217,7 @@ fn viewer(shared: &Shared, record: ViewerRecord) -> ViewerFigures {
             ViewerEnd::Killed => ViewerOutcome::Vanished,
             ViewerEnd::NeverConnected => ViewerOutcome::NeverConnected,
         },
+        started_at_ms: ms_since_start(&shared.clock, record.join.started()),
         ended_at_ms: ms_since_start(&shared.clock, record.ended_at),
         judged_at,
         tally,
@@ -219,13 +225,14 @@ fn viewer(shared: &Shared, record: ViewerRecord) -> ViewerFigures {
         join_ms,
         stuck_before: record.join.stuck_before(),
         saw_broadcaster: record.join.has_seen_broadcaster(),
-        stopped: record.state.stopped,
+        live_ms: record.live.as_secs_f64() * 1_000.0,
         first_key_frame_ms,
         without_key_frame_ms,
         latency: record.latency.summary(),
         freezes,
         decoded: decodes.then_some(decoded),
         rtp,
+        chat_said: record.chat_said,
         chat_seqs: record.chat.iter().filter_map(|line| line.seq).collect(),
         chat: record.chat.into_iter().map(|line| line.text).collect(),
         state_at_join: record.state_at_join.as_ref().map(state),
@@ -256,12 +263,27 @@ fn add_decoded(sum: &mut DecodedFigures, session: Decoded) {
     sum.failed += session.failed;
 }
 
+/// Adds another connection of the same viewer; its rate and jitter are those of the latest one.
+fn add_rtp(sum: RtpFigures, session: RtpFigures) -> RtpFigures {
+    RtpFigures {
+        packets_received: sum.packets_received + session.packets_received,
+        packets_lost: sum.packets_lost + session.packets_lost,
+        packets_duplicated: sum.packets_duplicated + session.packets_duplicated,
+        packets_reordered: sum.packets_reordered + session.packets_reordered,
+        bytes_received: sum.bytes_received + session.bytes_received,
+        nack_count: sum.nack_count + session.nack_count,
+        pli_count: sum.pli_count + session.pli_count,
+        ..session
+    }
+}
+
 fn rtp_figures(session: &SessionRecord) -> Option<RtpFigures> {
     let stats = session.stats.as_ref()?;
     let received = stats.received?;
+    let until = session.stopped_at.unwrap_or(session.ended_at);
     let seconds = session
         .first_key_at
-        .map(|first| session.ended_at.saturating_duration_since(first).as_secs_f64());
+        .map(|first| until.saturating_duration_since(first).as_secs_f64());
     Some(RtpFigures {
         packets_received: received.packets_received,
         packets_lost: received.packets_lost,

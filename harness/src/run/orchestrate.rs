@@ -2,6 +2,8 @@
 //!
 //! Owns the order of things and their deadlines. A run always ends: each phase has its own limit.
 
+use std::future::Future;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -32,6 +34,9 @@ use crate::trace::{Recorder, Trace};
 /// How long one role waits for the other one to be started in its own process.
 const WAIT_FOR_OTHER_ROLE: Duration = Duration::from_secs(60);
 
+/// How long the writers of trace and ledger may take to write what is queued.
+const WRITERS_END: Duration = Duration::from_secs(10);
+
 /// A run that is ready to start.
 pub(super) struct Prepared {
     scenario: Arc<Scenario>,
@@ -47,12 +52,18 @@ pub(super) struct Prepared {
     output_dir: Option<std::path::PathBuf>,
 }
 
-/// The embedded server; it dies with the run.
-struct ServerTask(JoinHandle<()>);
+/// The embedded server; it dies with the run, without a word.
+struct ServerTask {
+    #[cfg(feature = "server")]
+    server: greenroom_signaling::Server,
+    task: JoinHandle<()>,
+}
 
 impl Drop for ServerTask {
     fn drop(&mut self) {
-        self.0.abort();
+        #[cfg(feature = "server")]
+        self.server.fall_silent();
+        self.task.abort();
     }
 }
 
@@ -62,6 +73,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
     scenario.validate()?;
     scenario.timeline.sort_by_key(|timed| timed.at);
     let scenario = Arc::new(scenario);
+    check_open_files(&scenario, &run.target)?;
     let sources = open_sources(&scenario)?;
     let clock = RunClock::start();
     let output_failed = |path: &Path, error: &std::io::Error| RunError::Output {
@@ -133,13 +145,41 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
     })
 }
 
+/// Whether the process may open what the run needs: two sockets for each end of a viewer's connection, and
+/// some for everything else. Running out on the way would look like the server's fault.
+fn check_open_files(scenario: &Scenario, target: &Target) -> Result<(), RunError> {
+    const ALWAYS: u64 = 64;
+    let viewers: u64 = scenario
+        .rooms
+        .iter()
+        .map(|room| u64::from(scenario.viewers_of(room)))
+        .sum();
+    let ends = match scenario.role {
+        RoleSelection::All => 3,
+        RoleSelection::Broadcaster => 1,
+        RoleSelection::Viewers => 2,
+    };
+    #[cfg(feature = "server")]
+    let served = u64::from(matches!(target, Target::Embedded));
+    #[cfg(not(feature = "server"))]
+    let served = {
+        let _ = target;
+        0
+    };
+    let needed = ALWAYS + viewers * (ends + served);
+    match super::environment::open_files_limit() {
+        Some(limit) if needed > limit => Err(RunError::OpenFiles { needed, limit }),
+        _ => Ok(()),
+    }
+}
+
 /// One source a room, for processes that broadcast.
 fn open_sources(scenario: &Scenario) -> Result<Vec<Option<Source>>, RunError> {
     let mut sources = Vec::new();
     for number in 0..scenario.rooms.len() {
         sources.push(match scenario.role {
             RoleSelection::Viewers => None,
-            // The stamp's stream number tells rooms apart, so that crossed streams show.
+            // The stamp's stream number tells rooms apart to whoever looks at a picture.
             RoleSelection::All | RoleSelection::Broadcaster => Some(Source::open(
                 &scenario.media,
                 scenario.seed,
@@ -190,10 +230,11 @@ impl Meeting {
                     ..Default::default()
                 };
                 let server = greenroom_signaling::Server::new(config);
+                let serving = server.clone();
                 let task = tokio::spawn(async move {
-                    server.serve(listener).await;
+                    serving.serve(listener).await;
                 });
-                (dialer, Some(ServerTask(task)))
+                (dialer, Some(ServerTask { server, task }))
             }
         }
     }
@@ -309,8 +350,17 @@ impl Prepared {
             interrupted = self.stream(ready_at, &mut orders).await;
         }
         let streamed = ready_at.elapsed();
+        health.read_sockets();
         for room in &mut self.rooms {
             room.end().await?;
+        }
+        let broken = self
+            .rooms
+            .iter()
+            .flat_map(|room| &room.broadcaster_records)
+            .find_map(|record| record.source_error.clone());
+        if let Some(error) = broken {
+            return Err(RunError::SourceEnded(error));
         }
         let health = health.stop();
         self.report(health, interrupted, ready_at.duration_since(started), streamed)
@@ -437,14 +487,16 @@ impl Prepared {
         drop(self.server);
         drop(self.trace);
         let recorded = match self.recorder {
-            Some(recorder) => Some(recorder.finish().await.map_err(|error| RunError::Output {
-                path: self.output_dir.clone().unwrap_or_default().join("trace.jsonl"),
-                reason: error.to_string(),
-            })?),
+            Some(recorder) => Some(in_time(recorder.finish(), "the trace's writer").await?.map_err(
+                |error| RunError::Output {
+                    path: self.output_dir.clone().unwrap_or_default().join("trace.jsonl"),
+                    reason: error.to_string(),
+                },
+            )?),
             None => None,
         };
         if let Some(file) = self.ledger_file {
-            file.finish().await?;
+            in_time(file.finish(), "the ledger's writer").await??;
         }
         if let Some(error) = follower_error {
             return Err(error.into());
@@ -457,8 +509,9 @@ impl Prepared {
         if let Some(dir) = &self.output_dir {
             let path = dir.join("report.json");
             let written = std::fs::File::create(&path).and_then(|file| {
-                serde_json::to_writer_pretty(std::io::BufWriter::new(file), &report)
-                    .map_err(std::io::Error::from)
+                let mut out = std::io::BufWriter::new(file);
+                serde_json::to_writer_pretty(&mut out, &report)?;
+                out.flush()
             });
             written.map_err(|error| RunError::Output {
                 path,
@@ -467,4 +520,11 @@ impl Prepared {
         }
         Ok(report)
     }
+}
+
+/// Awaits the end of a writer, which comes once every bot has let go of it.
+async fn in_time<T>(ending: impl Future<Output = T>, who: &str) -> Result<T, RunError> {
+    tokio::time::timeout(WRITERS_END, ending)
+        .await
+        .map_err(|_| RunError::Stuck(who.to_owned()))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::RunError;
@@ -27,7 +27,9 @@ const END_DEADLINE: Duration = Duration::from_secs(10);
 /// A room and its bots.
 pub(super) struct RoomRun {
     pub(super) shared: Arc<Shared>,
-    viewers: JoinSet<ViewerRecord>,
+    viewers: JoinSet<Option<ViewerRecord>>,
+    /// A bot that panicked or did not end.
+    broken: Option<String>,
     viewer_commands: BTreeMap<u32, mpsc::Sender<ViewerCommand>>,
     next_viewer: u32,
     decode: DecodeSelection,
@@ -56,6 +58,7 @@ impl RoomRun {
         Self {
             shared,
             viewers: JoinSet::new(),
+            broken: None,
             viewer_commands: BTreeMap::new(),
             next_viewer: 1,
             decode,
@@ -78,10 +81,7 @@ impl RoomRun {
         };
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let shared = Arc::clone(&self.shared);
-        self.viewers.spawn(async move {
-            tokio::time::sleep_until(at).await;
-            viewer::run(shared, spec, inbox).await
-        });
+        self.viewers.spawn(viewer::run(shared, spec, at, inbox));
         self.viewer_commands.insert(number, commands);
     }
 
@@ -94,17 +94,29 @@ impl RoomRun {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let shared = Arc::clone(&self.shared);
         let first = self.next_index;
-        let task = tokio::spawn(async move {
-            tokio::time::sleep_until(at).await;
-            broadcaster::run(shared, source, first, inbox).await
-        });
+        let task = tokio::spawn(broadcaster::run(shared, source, first, at, inbox));
         self.broadcaster = Some(BroadcasterTask { commands, task });
     }
 
-    /// Whether every viewer that was started has already ended.
+    /// Whether every bot whose work this process does has already ended.
     pub(super) fn is_deserted(&mut self) -> bool {
-        self.collect_ended();
-        self.viewers.is_empty() && self.shared.scenario.role != RoleSelection::Broadcaster
+        while let Some(ended) = self.viewers.try_join_next() {
+            self.keep(ended);
+        }
+        match self.shared.scenario.role {
+            RoleSelection::All | RoleSelection::Viewers => self.viewers.is_empty(),
+            RoleSelection::Broadcaster => self
+                .broadcaster
+                .as_ref()
+                .is_none_or(|broadcaster| broadcaster.task.is_finished()),
+        }
+    }
+
+    fn keep(&mut self, ended: Result<Option<ViewerRecord>, JoinError>) {
+        match ended {
+            Ok(record) => self.viewer_records.extend(record),
+            Err(error) => self.broken = Some(format!("a viewer bot ({error})")),
+        }
     }
 
     /// Does a scripted action.
@@ -162,16 +174,18 @@ impl RoomRun {
         }
         let deadline = Instant::now() + END_DEADLINE;
         while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.viewers.join_next()).await {
-            if let Ok(record) = ended {
-                self.viewer_records.push(record);
-            }
+            self.keep(ended);
         }
         if !self.viewers.is_empty() {
-            return Err(RunError::Stuck(format!("{} viewer bots", self.viewers.len())));
+            self.broken = Some(format!("{} viewer bots", self.viewers.len()));
+            self.viewers.abort_all();
         }
         self.end_broadcaster().await;
         self.viewer_records.sort_by_key(|record| record.number);
-        Ok(())
+        match self.broken.take() {
+            Some(who) => Err(RunError::Stuck(who)),
+            None => Ok(()),
+        }
     }
 
     async fn end_broadcaster(&mut self) {
@@ -185,15 +199,8 @@ impl RoomRun {
                 self.broadcaster_records.push(record);
                 self.source = Some(source);
             }
-            _ => log::error!("the broadcaster bot did not end within {END_DEADLINE:?}"),
-        }
-    }
-
-    fn collect_ended(&mut self) {
-        while let Some(ended) = self.viewers.try_join_next() {
-            if let Ok(record) = ended {
-                self.viewer_records.push(record);
-            }
+            Ok(Err(error)) => self.broken = Some(format!("the broadcaster bot ({error})")),
+            Err(_) => self.broken = Some("the broadcaster bot".to_owned()),
         }
     }
 }

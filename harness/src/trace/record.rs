@@ -97,6 +97,10 @@ impl Recorder {
                 serde_json::to_writer(&mut out, &event)?;
                 out.write_all(b"\n")?;
                 written += 1;
+                if events.is_empty() {
+                    // Whoever watches the file sees what happened, and bursts are still written together.
+                    out.flush()?;
+                }
             }
             out.flush()?;
             Ok(written)

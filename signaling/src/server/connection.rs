@@ -218,7 +218,9 @@ impl Session {
             let mut core = self.shared.core();
             core.members.remove(id);
             let outputs = core.rooms.leave(room, id.clone());
-            core.apply(outputs, &self.shared.counters);
+            if !self.shared.silent.load(Relaxed) {
+                core.apply(outputs, &self.shared.counters);
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -44,6 +44,8 @@ struct Shared {
     config: ServerConfig,
     counters: Counters,
     connections: AtomicU64,
+    /// Nobody is told of leavers any more.
+    silent: AtomicBool,
     /// One lock for all rooms: a message costs microseconds under it, and whoever is told of two messages is
     /// told of them in the order in which they were taken (SG-05).
     core: Mutex<Core>,
@@ -66,6 +68,7 @@ impl Server {
             config,
             counters: Counters::default(),
             connections: AtomicU64::new(0),
+            silent: AtomicBool::new(false),
             core: Mutex::new(core),
         };
         Self {
@@ -87,6 +90,12 @@ impl Server {
     /// task stays behind.
     pub async fn serve(&self, listener: TcpListener) -> std::convert::Infallible {
         listener::serve(self, listener).await
+    }
+
+    /// Lets nobody hear of leavers from now on, so that dropping [`Server::serve`] next looks to its clients as
+    /// if the process had been killed: connection by connection it would tell some that others left.
+    pub fn fall_silent(&self) {
+        self.shared.silent.store(true, Relaxed);
     }
 
     /// Counters at this moment.

@@ -109,7 +109,6 @@ pub(super) fn stats(report: &RTCStatsReport) -> ConnectionStats {
             RTCStatsReportEntry::OutboundRtp(outbound) => {
                 stats.packets_sent += outbound.sent_rtp_stream_stats.packets_sent;
                 stats.bytes_sent += outbound.sent_rtp_stream_stats.bytes_sent;
-                stats.retransmitted_packets_sent += outbound.retransmitted_packets_sent;
                 stats.nack_count += u64::from(outbound.nack_count);
                 stats.pli_count += u64::from(outbound.pli_count);
             }

@@ -82,7 +82,6 @@ fn old_frames_leave_every_index_when_the_ledger_is_full() {
         ledger.at_media_time(i64::from(total - 1) * 3_000),
         ledger.newest()
     );
-    assert_eq!(ledger.last_encoded_by(frame(200).encoded_us + 1), Some(200));
 }
 
 #[track_caller]
