@@ -26,6 +26,9 @@ const KEY_FRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 /// Time without a key frame after which one is asked for.
 const KEY_FRAME_PATIENCE: Duration = Duration::from_millis(300);
 
+/// Decoded pictures that may wait for the ledger: four seconds at 30 fps.
+const MAX_SHOWN: usize = 128;
+
 /// What the decoder of a viewer saw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Decoded {
@@ -88,6 +91,8 @@ pub(crate) struct Session {
     freeze: FreezeDetector,
     decoder: Option<Decoder>,
     to_decode: VecDeque<(Instant, Box<ReceivedFrame>)>,
+    /// Decoded pictures that wait for the ledger.
+    shown: VecDeque<Shown>,
     decoded: Decoded,
     sampled: bool,
     /// Whether this is the viewer's first session: only that one counts as its join.
@@ -102,6 +107,17 @@ pub(crate) struct Session {
     second: MediaSecond,
     pub(crate) stats: Option<ConnectionStats>,
     pub(crate) latency: Distribution,
+}
+
+/// A decoded picture, as far as it is compared.
+#[derive(Debug)]
+struct Shown {
+    rtp_time: i64,
+    completed_at: Instant,
+    decoded_at: Instant,
+    black: bool,
+    /// Frame number in its stamp; `None` when that cannot be read.
+    stamp: Option<u32>,
 }
 
 /// What one viewer received in one second.
@@ -148,6 +164,7 @@ impl Session {
             freeze: FreezeDetector::default(),
             decoder,
             to_decode: VecDeque::new(),
+            shown: VecDeque::new(),
             decoded: Decoded::default(),
             sampled: spec.sampled,
             first_of_viewer: spec.first_of_viewer,
@@ -298,35 +315,58 @@ impl Session {
         let at = Instant::now();
         self.decoded.frames += 1;
         self.first_decoded_at.get_or_insert(at);
-        let sent = {
-            let ledger = self.shared.ledger.lock();
-            self.verifier.sent_at(frame.rtp_time, &ledger).copied()
-        };
-        let Some(sent) = sent else {
-            self.decoded.stamps_read += u64::from(seen.stamp.is_ok());
-            return;
-        };
-        if sent.muted {
-            *(if seen.is_black() {
-                &mut self.decoded.muted_black
-            } else {
-                &mut self.decoded.muted_not_black
-            }) += 1;
-        } else {
-            match seen.stamp {
-                Ok(stamp) if stamp.frame == sent.index => self.decoded.stamps_matched += 1,
-                Ok(_) => self.decoded.stamps_wrong += 1,
-                Err(_) => self.decoded.stamps_unreadable += 1,
-            }
+        if self.shown.len() == MAX_SHOWN {
+            self.forget_oldest_shown();
         }
-        if let Some(due) = self.due_instant(&sent) {
-            let mut figures = self.shared.figures();
-            if figures.in_window(due) {
-                figures
-                    .decode_delay
-                    .record(at.saturating_duration_since(frame.completed_at));
-                figures.glass_latency.record(at.saturating_duration_since(due));
-            }
+        self.shown.push_back(Shown {
+            rtp_time: frame.rtp_time,
+            completed_at: frame.completed_at,
+            decoded_at: at,
+            black: seen.is_black(),
+            stamp: seen.stamp.ok().map(|stamp| stamp.frame),
+        });
+        self.compare_shown();
+    }
+
+    /// Holds what was shown against what was sent, as far as the ledger is known: it may lag behind.
+    fn compare_shown(&mut self) {
+        while let Some(shown) = self.shown.front() {
+            let sent = {
+                let ledger = self.shared.ledger.lock();
+                self.verifier.sent_at(shown.rtp_time, &ledger).copied()
+            };
+            let Some(sent) = sent else { return };
+            let Some(shown) = self.shown.pop_front() else {
+                return;
+            };
+            *match (sent.muted, shown.black, shown.stamp) {
+                (true, true, _) => &mut self.decoded.muted_black,
+                (true, false, _) => &mut self.decoded.muted_not_black,
+                (false, _, Some(stamp)) if stamp == sent.index => &mut self.decoded.stamps_matched,
+                (false, _, Some(_)) => &mut self.decoded.stamps_wrong,
+                (false, _, None) => &mut self.decoded.stamps_unreadable,
+            } += 1;
+            self.measure_shown(&shown, &sent);
+        }
+    }
+
+    fn measure_shown(&self, shown: &Shown, sent: &crate::media::ledger::LedgerFrame) {
+        let Some(due) = self.due_instant(sent) else { return };
+        let mut figures = self.shared.figures();
+        if figures.in_window(due) {
+            figures
+                .decode_delay
+                .record(shown.decoded_at.saturating_duration_since(shown.completed_at));
+            figures
+                .glass_latency
+                .record(shown.decoded_at.saturating_duration_since(due));
+        }
+    }
+
+    /// A picture that there is nothing to hold against: its stamp was read, and that is all.
+    fn forget_oldest_shown(&mut self) {
+        if let Some(shown) = self.shown.pop_front() {
+            self.decoded.stamps_read += u64::from(shown.stamp.is_some());
         }
     }
 
@@ -338,6 +378,7 @@ impl Session {
     }
 
     fn note_judgements(&mut self, bytes: Option<u32>) {
+        self.compare_shown();
         for judgement in std::mem::take(&mut self.judged) {
             match judgement {
                 Judgement::Verified { frame, completed_us } => {
@@ -409,7 +450,11 @@ impl Session {
     }
 
     /// Ends the session and keeps what is needed for the final counts.
-    pub(crate) fn end(self, until: Option<u32>) -> (SessionRecord, Distribution) {
+    pub(crate) fn end(mut self, until: Option<u32>) -> (SessionRecord, Distribution) {
+        self.compare_shown();
+        while !self.shown.is_empty() {
+            self.forget_oldest_shown();
+        }
         let record = SessionRecord {
             broadcaster: self.broadcaster.as_str().to_owned(),
             viewer: self.viewer,
