@@ -4,6 +4,8 @@
 //! gets it. It does not judge what becomes of them.
 
 mod fanout;
+mod record;
+mod stream;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,19 +19,18 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use self::fanout::Fanout;
+use super::Shared;
 use super::pace::Pacer;
 use super::source::Source;
 use super::viewer::ChatLine;
-use super::{Progress, Shared};
 use crate::engine::{ConnectionState, EngineCommand, EngineEvent, EngineEventKind};
-use crate::measure::distribution::Distribution;
 use crate::measure::measured::{PeerError, PeerErrorKind};
-use crate::media::ledger::{LedgerEntry, LedgerFrame};
+use crate::media::ledger::LedgerFrame;
 use crate::media::packetize::EncodedFrame;
 use crate::trace::TraceKind;
 
-/// Least time between two key frames, whoever asks for them.
-const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(500);
+pub(crate) use self::record::{BroadcasterCommand, BroadcasterRecord};
+
 /// How long a broadcaster that leaves keeps its connections open for the last frames to arrive.
 const LINGER: Duration = Duration::from_millis(300);
 /// How long it waits for statistics and for the close.
@@ -40,43 +41,6 @@ const EVENT_CAPACITY: usize = 8_192;
 const MAX_ERRORS: usize = 16;
 /// Chat lines that are kept.
 const MAX_CHAT: usize = 1_000;
-
-/// What the run tells a broadcaster to do.
-#[derive(Debug)]
-pub(crate) enum BroadcasterCommand {
-    /// Say something.
-    Chat(String),
-    /// Mute or unmute the video.
-    Mute(bool),
-    /// Stop the stream, and stay.
-    Stop,
-    /// Leave in good order.
-    Leave,
-}
-
-/// What a broadcaster did.
-#[derive(Debug, Default)]
-pub(crate) struct BroadcasterRecord {
-    pub(crate) joined: bool,
-    pub(crate) frames: u64,
-    pub(crate) key_frames: u64,
-    pub(crate) bytes: u64,
-    pub(crate) connections: u64,
-    pub(crate) skipped_frames: u64,
-    pub(crate) key_frame_requests: u64,
-    pub(crate) pacing_error: Distribution,
-    pub(crate) packets_sent: u64,
-    pub(crate) chat: Vec<ChatLine>,
-    pub(crate) dial_error: Option<String>,
-    pub(crate) signaling_lost: Option<(Instant, String)>,
-    pub(crate) errors: Vec<PeerError>,
-    /// Why its source gave no more frames.
-    pub(crate) source_error: Option<String>,
-    /// Chat lines that it said.
-    pub(crate) chat_said: u64,
-    /// Where the next broadcaster of this room goes on.
-    pub(crate) next_index: u32,
-}
 
 /// Runs a broadcaster from `start` until it is told to leave; frames are numbered from `first_index`.
 pub(crate) async fn run(
@@ -205,109 +169,6 @@ impl BroadcasterBot {
         }
     }
 
-    fn next_capture(&self) -> Option<Instant> {
-        let pacer = self.pacer.filter(|_| self.live)?;
-        Some(
-            pacer.due(self.record.next_index - self.first_index)
-                + self.shared.scenario.planted_delays.capture,
-        )
-    }
-
-    /// Takes and encodes the next frame if it is due; tells whether it was.
-    fn capture_due(&mut self, now: Instant) -> bool {
-        let (Some(at), Some(pacer)) = (self.next_capture().filter(|at| *at <= now), self.pacer) else {
-            return false;
-        };
-        let index = self.record.next_index;
-        let due = pacer.due(index - self.first_index);
-        let captured = Instant::now();
-        self.record
-            .pacing_error
-            .record(captured.saturating_duration_since(at));
-        let key = self.take_key_frame_turn(captured);
-        // Media time counts the room's frames, so that it rises when a broadcaster returns.
-        let media_time = pacer.media_time(index);
-        match self.source.frame(index, media_time, self.muted, key) {
-            Ok(frame) => {
-                self.record.next_index += 1;
-                let entry = LedgerFrame {
-                    index,
-                    media_time,
-                    picture: frame.digest.picture,
-                    parameter_sets: frame.digest.parameter_sets,
-                    key: frame.key,
-                    muted: self.muted,
-                    due_us: self.shared.clock.us(due),
-                    captured_us: self.shared.clock.us(captured),
-                    encoded_us: 0,
-                };
-                let ready = Instant::now() + self.shared.scenario.planted_delays.encode;
-                self.outbox.push_back((ready, frame, entry));
-                self.dispatch_due(Instant::now());
-            }
-            Err(error) => {
-                // The rest of the run has nothing to judge: it ends with this error.
-                self.record.source_error = Some(error.to_string());
-                self.stop_stream();
-            }
-        }
-        true
-    }
-
-    /// Whether the next frame is to be a key frame.
-    fn take_key_frame_turn(&mut self, now: Instant) -> bool {
-        let allowed = self
-            .last_key_frame
-            .is_none_or(|last| now.saturating_duration_since(last) >= KEY_FRAME_INTERVAL);
-        let turn = self.last_key_frame.is_none() || (self.key_frame_wanted && allowed);
-        if turn {
-            self.key_frame_wanted = false;
-            self.last_key_frame = Some(now);
-        }
-        turn
-    }
-
-    /// Hands every frame that left the encoder to the connections.
-    fn dispatch_due(&mut self, now: Instant) {
-        while self.outbox.front().is_some_and(|(ready, ..)| *ready <= now) {
-            let Some((_, frame, mut entry)) = self.outbox.pop_front() else {
-                return;
-            };
-            let encoded = Instant::now();
-            entry.encoded_us = self.shared.clock.us(encoded);
-            self.shared.ledger.write(LedgerEntry::Frame(entry));
-            if frame.key {
-                self.record.key_frames += 1;
-                self.shared
-                    .trace
-                    .at(encoded, &self.label, || TraceKind::KeyFrame {
-                        index: frame.index,
-                        bytes: frame.bytes() as u64,
-                    });
-            }
-            self.record.frames += 1;
-            self.record.bytes += frame.bytes() as u64;
-            Progress::add(&self.shared.progress.sent, 1);
-            let skipped = self.fanout.send(&frame, encoded);
-            self.record.skipped_frames += skipped;
-            // A viewer that missed a frame cannot go on without a new start.
-            self.key_frame_wanted |= skipped > 0;
-            self.measure(&entry);
-        }
-    }
-
-    fn measure(&self, entry: &LedgerFrame) {
-        let mut figures = self.shared.figures();
-        if figures.in_window(self.shared.clock.instant(entry.due_us)) {
-            figures
-                .capture_delay
-                .record_us(entry.captured_us.saturating_sub(entry.due_us));
-            figures
-                .encode_delay
-                .record_us(entry.encoded_us.saturating_sub(entry.captured_us));
-        }
-    }
-
     fn join_room(&mut self) {
         match self.shared.room.parse::<RoomId>() {
             Ok(room) => self.say(Command::Join {
@@ -370,16 +231,6 @@ impl BroadcasterBot {
             let linger = if streaming { LINGER } else { Duration::ZERO };
             self.leaving = Some(Instant::now() + linger);
         }
-    }
-
-    /// Hands out what is encoded and nothing after it.
-    fn stop_stream(&mut self) {
-        self.live = false;
-        for slot in &mut self.outbox {
-            slot.0 = Instant::now();
-        }
-        self.dispatch_due(Instant::now());
-        self.fanout.close_spans();
     }
 
     fn on_signaling(&mut self, at: Instant, event: Event) {

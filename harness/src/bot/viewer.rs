@@ -2,105 +2,40 @@
 //!
 //! Owns a viewer's behaviour from dialing to leaving. It records; [`crate::check`] judges.
 
+mod ending;
+mod record;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_signaling::{
     Candidate, ClientConfig, ClientEvents, ClientHandle, CloseReason, Command, ErrorCode, Event, PeerId,
-    Role, RoomId, RoomState, SdpType,
+    Role, RoomId, SdpType,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use self::ending::Ending;
 use super::Shared;
-use super::session::{Session, SessionRecord, SessionSpec};
+use super::session::{Session, SessionSpec};
 use crate::engine::{
     ConnectionId, ConnectionSpec, ConnectionState, EngineCommand, EngineEvent, EngineEventKind,
     IceConnectionState, MediaDirection,
 };
-use crate::measure::distribution::Distribution;
 use crate::measure::join::{JoinPhase, JoinTimes};
-use crate::measure::measured::{PeerError, PeerErrorKind};
+use crate::measure::measured::PeerErrorKind;
 use crate::net::impair::Impairment;
 use crate::trace::TraceKind;
 
+pub(crate) use self::record::{ChatLine, ViewerCommand, ViewerEnd, ViewerRecord, ViewerSpec};
+
 /// How often a viewer looks after its session.
 const TICK: Duration = Duration::from_millis(100);
-/// How long a viewer that ends waits for the rest of what was sent: reassembly's patience twice over.
-const DRAIN: Duration = Duration::from_millis(1_200);
-/// How long it waits for statistics and for the close.
-const TEARDOWN: Duration = Duration::from_millis(1_000);
 /// Candidates that may come before their offer.
 const MAX_EARLY_CANDIDATES: usize = 64;
-/// Chat lines that are kept.
-const MAX_CHAT: usize = 1_000;
 /// Engine events that may wait for the bot.
 const EVENT_CAPACITY: usize = 1_024;
-/// Errors that are kept.
-const MAX_ERRORS: usize = 16;
-
-/// What the run tells a viewer to do.
-#[derive(Debug)]
-pub(crate) enum ViewerCommand {
-    /// Say something.
-    Chat(String),
-    /// Leave in good order, now.
-    Leave,
-    /// Vanish.
-    Kill,
-    /// The run is over: wait for the rest of what was sent, then leave.
-    Finish {
-        /// Whether the broadcaster has stopped; if not, what it sends from now on is not waited for.
-        stream_stopped: bool,
-    },
-}
-
-/// How a viewer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ViewerEnd {
-    Finished,
-    Left,
-    Killed,
-    NeverConnected,
-}
-
-/// A chat line as it arrived.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ChatLine {
-    pub(crate) seq: Option<u64>,
-    pub(crate) text: String,
-}
-
-/// What a viewer saw.
-#[derive(Debug)]
-pub(crate) struct ViewerRecord {
-    pub(crate) label: String,
-    pub(crate) number: u32,
-    pub(crate) end: ViewerEnd,
-    pub(crate) ended_at: Instant,
-    pub(crate) join: JoinTimes,
-    pub(crate) sessions: Vec<SessionRecord>,
-    pub(crate) latency: Distribution,
-    pub(crate) chat: Vec<ChatLine>,
-    pub(crate) state: RoomState,
-    pub(crate) state_at_join: Option<RoomState>,
-    pub(crate) dial_error: Option<String>,
-    pub(crate) signaling_lost: Option<(Instant, String)>,
-    pub(crate) errors: Vec<PeerError>,
-    /// Chat lines that it said.
-    pub(crate) chat_said: u64,
-    /// How long it knew of a live stream.
-    pub(crate) live: Duration,
-}
-
-/// What one viewer is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ViewerSpec {
-    pub(crate) number: u32,
-    pub(crate) decode: bool,
-    pub(crate) sampled: bool,
-}
 
 /// Runs a viewer from `start` until it is told to end; `None` if that is before it started.
 pub(crate) async fn run(
@@ -130,7 +65,7 @@ async fn run_now(
     let dialed = tokio::select! {
         dialed = shared.dialer.connect(config) => dialed,
         () = told_to_end(&mut commands) => {
-            return ViewerBot::unconnected(label, spec, join, None);
+            return ViewerRecord::new(label, spec.number, join, None);
         }
     };
     let (signaling, mut incoming) = match dialed {
@@ -140,7 +75,7 @@ async fn run_now(
             shared.trace.now(&label, || TraceKind::SignalingClosed {
                 reason: message.clone(),
             });
-            return ViewerBot::unconnected(label, spec, join, Some(message));
+            return ViewerRecord::new(label, spec.number, join, Some(message));
         }
     };
     join.reach(JoinPhase::WebsocketOpen, Instant::now());
@@ -149,7 +84,7 @@ async fn run_now(
     let mut bot = ViewerBot {
         record: ViewerRecord {
             ended_at: join.started(),
-            ..ViewerBot::unconnected(label, spec, join, None)
+            ..ViewerRecord::new(label, spec.number, join, None)
         },
         shared,
         spec,
@@ -179,15 +114,6 @@ async fn told_to_end(commands: &mut mpsc::Receiver<ViewerCommand>) {
     }
 }
 
-/// How a viewer is about to end.
-#[derive(Clone, Copy, Debug)]
-struct Ending {
-    end: ViewerEnd,
-    deadline: Instant,
-    /// Frames handed over after this one are not waited for.
-    until: Option<u32>,
-}
-
 struct ViewerBot {
     shared: Arc<Shared>,
     spec: ViewerSpec,
@@ -205,31 +131,6 @@ struct ViewerBot {
 }
 
 impl ViewerBot {
-    fn unconnected(
-        label: String,
-        spec: ViewerSpec,
-        join: JoinTimes,
-        dial_error: Option<String>,
-    ) -> ViewerRecord {
-        ViewerRecord {
-            label,
-            number: spec.number,
-            end: ViewerEnd::NeverConnected,
-            ended_at: Instant::now(),
-            join,
-            sessions: Vec::new(),
-            latency: Distribution::default(),
-            chat: Vec::new(),
-            state: RoomState::default(),
-            state_at_join: None,
-            dial_error,
-            signaling_lost: None,
-            errors: Vec::new(),
-            chat_said: 0,
-            live: Duration::ZERO,
-        }
-    }
-
     async fn main_loop(
         &mut self,
         incoming: &mut ClientEvents,
@@ -274,16 +175,6 @@ impl ViewerBot {
         }
     }
 
-    fn has_ended(&self) -> bool {
-        let Some(ending) = &self.ending else { return false };
-        ending.end == ViewerEnd::Killed
-            || Instant::now() >= ending.deadline
-            || self
-                .session
-                .as_ref()
-                .is_none_or(|session| session.drained(ending.until))
-    }
-
     fn on_command(&mut self, command: ViewerCommand) {
         match command {
             ViewerCommand::Chat(text) => {
@@ -299,33 +190,6 @@ impl ViewerBot {
         }
     }
 
-    /// The last frame that was handed over before now, as far as the ledger knows.
-    fn newest_sent(&self) -> Option<u32> {
-        self.shared.ledger.lock().newest().map(|frame| frame.index)
-    }
-
-    /// How long the rest of what was sent is waited for.
-    fn drain(&self) -> Duration {
-        let scripted = self
-            .shared
-            .scenario
-            .network
-            .down
-            .map_or(0, |impairment| impairment.delay_ms);
-        DRAIN + Duration::from_millis(u64::from(scripted)) + self.shared.scenario.planted_delays.decode
-    }
-
-    /// Ends the session of a broadcaster that has left, once everything that it sent is here.
-    fn end_left_session(&mut self) {
-        let Some(deadline) = self.session_ends_by else {
-            return;
-        };
-        let drained = self.session.as_ref().is_none_or(|session| session.drained(None));
-        if drained || Instant::now() >= deadline {
-            self.end_session(None);
-        }
-    }
-
     /// Notes from when to when there was something to see.
     fn set_live(&mut self, live: bool, at: Instant) {
         match (live, self.live_since) {
@@ -336,11 +200,6 @@ impl ViewerBot {
             }
             _ => {}
         }
-    }
-
-    fn begin_ending(&mut self, end: ViewerEnd, until: Option<u32>) {
-        let deadline = Instant::now() + self.drain();
-        self.ending.get_or_insert(Ending { end, deadline, until });
     }
 
     fn join_room(&mut self) {
@@ -366,10 +225,7 @@ impl ViewerBot {
     }
 
     fn note_error(&mut self, kind: PeerErrorKind, message: String) {
-        log::debug!("{}: {message}", self.record.label);
-        if self.record.errors.len() < MAX_ERRORS {
-            self.record.errors.push(PeerError { kind, message });
-        }
+        self.record.note_error(kind, message);
     }
 
     fn on_signaling(&mut self, at: Instant, event: Event) {
@@ -410,11 +266,7 @@ impl ViewerBot {
                     self.command(EngineCommand::ReportStats);
                 }
             }
-            Event::Chat { text, seq, .. } => {
-                if self.record.chat.len() < MAX_CHAT {
-                    self.record.chat.push(ChatLine { seq, text });
-                }
-            }
+            Event::Chat { text, seq, .. } => self.record.note_chat(ChatLine { seq, text }),
             Event::RoomState(state) => {
                 self.set_live(!state.stopped && self.record.join.has_seen_broadcaster(), at);
                 if let (true, Some(session)) = (state.stopped, &mut self.session) {
@@ -642,70 +494,6 @@ impl ViewerBot {
             }
             EngineEventKind::KeyFrameRequested => {}
             EngineEventKind::Closed => session.handle = None,
-        }
-    }
-
-    fn end_session(&mut self, until: Option<u32>) {
-        self.session_ends_by = None;
-        let Some(mut session) = self.session.take() else {
-            return;
-        };
-        session.tick(Instant::now());
-        session.decode_due(Instant::now() + Duration::from_secs(60));
-        session.second_passed();
-        let (record, latency) = session.end(until);
-        self.record.latency.merge(&latency);
-        self.record.sessions.push(record);
-    }
-
-    /// Takes statistics, closes the connection and leaves the room, each under a deadline.
-    async fn teardown(&mut self, incoming: &mut ClientEvents, events: &mut mpsc::Receiver<EngineEvent>) {
-        let ending = self.ending.unwrap_or(Ending {
-            end: ViewerEnd::Left,
-            deadline: Instant::now(),
-            until: None,
-        });
-        self.record.end = ending.end;
-        self.record.ended_at = Instant::now();
-        self.set_live(false, Instant::now());
-        if ending.end == ViewerEnd::Killed {
-            if let Some(signaling) = self.signaling.take() {
-                signaling.abort();
-            }
-            return self.end_session(ending.until);
-        }
-        let deadline = Instant::now() + TEARDOWN;
-        self.command(EngineCommand::ReportStats);
-        self.await_engine(events, deadline, |session| session.stats.is_some())
-            .await;
-        let id = self.session.as_ref().map(|session| session.id);
-        self.end_session(ending.until);
-        while let (Some(id), Ok(Some(event))) = (id, tokio::time::timeout_at(deadline, events.recv()).await) {
-            if event.connection == id && matches!(event.kind, EngineEventKind::Closed) {
-                break;
-            }
-        }
-        self.say(Command::Leave);
-        drop(self.signaling.take());
-        // The last event is the close: after it nothing of this bot is left on the server.
-        while let Ok(Some(_)) = tokio::time::timeout_at(deadline, incoming.next()).await {}
-    }
-
-    async fn await_engine(
-        &mut self,
-        events: &mut mpsc::Receiver<EngineEvent>,
-        deadline: Instant,
-        done: impl Fn(&Session) -> bool,
-    ) {
-        while self
-            .session
-            .as_ref()
-            .is_some_and(|session| session.handle.is_some() && !done(session))
-        {
-            match tokio::time::timeout_at(deadline, events.recv()).await {
-                Ok(Some(event)) => self.on_engine(event),
-                _ => return,
-            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::{Run, RunError, orchestrate};
+use super::{Run, RunError, prepare};
 use crate::report::Report;
 use crate::scenario::{Action, Party};
 
@@ -32,7 +32,7 @@ pub(crate) enum Order {
 pub(super) async fn start(run: Run) -> Result<RunHandle, RunError> {
     let (actions, orders) = mpsc::channel(ACTIONS);
     let (ready_tx, ready) = watch::channel(false);
-    let prepared = orchestrate::prepare(run).await?;
+    let prepared = prepare::prepare(run).await?;
     let url = prepared.url().to_owned();
     let task = tokio::spawn(prepared.conduct(orders, ready_tx));
     Ok(RunHandle {

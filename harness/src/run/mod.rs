@@ -8,6 +8,7 @@ mod handle;
 pub(crate) mod ledger_file;
 mod observe;
 mod orchestrate;
+mod prepare;
 mod room;
 
 use std::path::PathBuf;

@@ -1,0 +1,139 @@
+//! How a viewer bot ends: it takes the rest of what was sent, closes, and leaves, each under a deadline.
+//!
+//! Owns the ways out of a session and out of the room.
+
+use std::time::Duration;
+
+use greenroom_signaling::{ClientEvents, Command};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::{ViewerBot, ViewerEnd};
+use crate::bot::session::Session;
+use crate::engine::{EngineCommand, EngineEvent, EngineEventKind};
+
+/// How long a viewer that ends waits for the rest of what was sent: reassembly's patience twice over.
+const DRAIN: Duration = Duration::from_millis(1_200);
+/// How long it waits for statistics and for the close.
+const TEARDOWN: Duration = Duration::from_millis(1_000);
+
+/// How a viewer is about to end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    pub(super) end: ViewerEnd,
+    pub(super) deadline: Instant,
+    /// Frames handed over after this one are not waited for.
+    pub(super) until: Option<u32>,
+}
+
+impl ViewerBot {
+    pub(super) fn has_ended(&self) -> bool {
+        let Some(ending) = &self.ending else { return false };
+        ending.end == ViewerEnd::Killed
+            || Instant::now() >= ending.deadline
+            || self
+                .session
+                .as_ref()
+                .is_none_or(|session| session.drained(ending.until))
+    }
+
+    /// The last frame that was handed over before now, as far as the ledger knows.
+    pub(super) fn newest_sent(&self) -> Option<u32> {
+        self.shared.ledger.lock().newest().map(|frame| frame.index)
+    }
+
+    /// How long the rest of what was sent is waited for.
+    pub(super) fn drain(&self) -> Duration {
+        let scripted = self
+            .shared
+            .scenario
+            .network
+            .down
+            .map_or(0, |impairment| impairment.delay_ms);
+        DRAIN + Duration::from_millis(u64::from(scripted)) + self.shared.scenario.planted_delays.decode
+    }
+
+    /// Ends the session of a broadcaster that has left, once everything that it sent is here.
+    pub(super) fn end_left_session(&mut self) {
+        let Some(deadline) = self.session_ends_by else {
+            return;
+        };
+        let drained = self.session.as_ref().is_none_or(|session| session.drained(None));
+        if drained || Instant::now() >= deadline {
+            self.end_session(None);
+        }
+    }
+
+    pub(super) fn begin_ending(&mut self, end: ViewerEnd, until: Option<u32>) {
+        let deadline = Instant::now() + self.drain();
+        self.ending.get_or_insert(Ending { end, deadline, until });
+    }
+
+    pub(super) fn end_session(&mut self, until: Option<u32>) {
+        self.session_ends_by = None;
+        let Some(mut session) = self.session.take() else {
+            return;
+        };
+        session.tick(Instant::now());
+        session.decode_due(Instant::now() + Duration::from_secs(60));
+        session.second_passed();
+        let (record, latency) = session.end(until);
+        self.record.latency.merge(&latency);
+        self.record.sessions.push(record);
+    }
+
+    /// Takes statistics, closes the connection and leaves the room, each under a deadline.
+    pub(super) async fn teardown(
+        &mut self,
+        incoming: &mut ClientEvents,
+        events: &mut mpsc::Receiver<EngineEvent>,
+    ) {
+        let ending = self.ending.unwrap_or(Ending {
+            end: ViewerEnd::Left,
+            deadline: Instant::now(),
+            until: None,
+        });
+        self.record.end = ending.end;
+        self.record.ended_at = Instant::now();
+        self.set_live(false, Instant::now());
+        if ending.end == ViewerEnd::Killed {
+            if let Some(signaling) = self.signaling.take() {
+                signaling.abort();
+            }
+            return self.end_session(ending.until);
+        }
+        let deadline = Instant::now() + TEARDOWN;
+        self.command(EngineCommand::ReportStats);
+        self.await_engine(events, deadline, |session| session.stats.is_some())
+            .await;
+        let id = self.session.as_ref().map(|session| session.id);
+        self.end_session(ending.until);
+        while let (Some(id), Ok(Some(event))) = (id, tokio::time::timeout_at(deadline, events.recv()).await) {
+            if event.connection == id && matches!(event.kind, EngineEventKind::Closed) {
+                break;
+            }
+        }
+        self.say(Command::Leave);
+        drop(self.signaling.take());
+        // The last event is the close: after it nothing of this bot is left on the server.
+        while let Ok(Some(_)) = tokio::time::timeout_at(deadline, incoming.next()).await {}
+    }
+
+    async fn await_engine(
+        &mut self,
+        events: &mut mpsc::Receiver<EngineEvent>,
+        deadline: Instant,
+        done: impl Fn(&Session) -> bool,
+    ) {
+        while self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.handle.is_some() && !done(session))
+        {
+            match tokio::time::timeout_at(deadline, events.recv()).await {
+                Ok(Some(event)) => self.on_engine(event),
+                _ => return,
+            }
+        }
+    }
+}

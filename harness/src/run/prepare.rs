@@ -1,0 +1,317 @@
+//! The preparation of a run: everything is checked and opened before a bot starts.
+//!
+//! Owns what can fail because of its input. Nothing is left behind when it does.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use tokio::task::JoinHandle;
+
+use super::ledger_file::{LedgerFile, LedgerFollower};
+use super::room::RoomRun;
+use super::{Run, RunError, Target};
+use crate::bot::dial::Dialer;
+use crate::bot::source::Source;
+use crate::bot::{Figures, LedgerHandle, Progress, Shared};
+use crate::clock::RunClock;
+use crate::engine::Engine;
+use crate::engine::webrtc::{WebrtcConfig, WebrtcEngine};
+use crate::media::ledger::{LEDGER_VERSION, Ledger, LedgerEntry, LedgerHeader};
+use crate::media::rtp_time::VIDEO_CLOCK_RATE;
+use crate::scenario::{RoleSelection, Scenario};
+use crate::trace::{Recorder, Trace};
+
+/// A run that is ready to start.
+pub(super) struct Prepared {
+    pub(super) scenario: Arc<Scenario>,
+    pub(super) url: String,
+    pub(super) progress: Arc<Progress>,
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) rooms: Vec<RoomRun>,
+    pub(super) server: Option<ServerTask>,
+    pub(super) recorder: Option<Recorder>,
+    pub(super) trace: Trace,
+    pub(super) ledger_file: Option<LedgerFile>,
+    pub(super) follower: Option<LedgerFollower>,
+    pub(super) output_dir: Option<std::path::PathBuf>,
+}
+
+/// The embedded server; it dies with the run, without a word.
+pub(super) struct ServerTask {
+    #[cfg(feature = "server")]
+    server: greenroom_signaling::Server,
+    task: JoinHandle<()>,
+}
+
+impl Drop for ServerTask {
+    fn drop(&mut self) {
+        #[cfg(feature = "server")]
+        self.server.fall_silent();
+        self.task.abort();
+    }
+}
+
+/// Checks and opens everything that a run needs, and starts the embedded server.
+pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
+    let mut scenario = run.scenario;
+    scenario.validate()?;
+    scenario.timeline.sort_by_key(|timed| timed.at);
+    let scenario = Arc::new(scenario);
+    check_open_files(&scenario, &run.target)?;
+    let sources = open_sources(&scenario)?;
+    let clock = RunClock::start();
+    let output_failed = |path: &Path, error: &std::io::Error| RunError::Output {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let meeting = Meeting::open(&run.target).await?;
+    let (ledger, ledger_file, follower) = open_ledger(&scenario, run.ledger.as_deref(), clock)?;
+    // Last of all that can fail, so that bad input leaves no folder behind.
+    let (recorder, trace) = match &run.output_dir {
+        Some(dir) => {
+            std::fs::create_dir_all(dir).map_err(|error| output_failed(dir, &error))?;
+            let path = dir.join("trace.jsonl");
+            let (recorder, trace) =
+                Recorder::start(&path, clock).map_err(|error| output_failed(&path, &error))?;
+            (Some(recorder), trace)
+        }
+        None => (None, Trace::off(clock)),
+    };
+    let (dialer, server) = meeting.start(&trace);
+    let bind = crate::net::local_address_towards(dialer.url());
+    let engine: Arc<dyn Engine> = Arc::new(WebrtcEngine::new(WebrtcConfig {
+        bind,
+        seed: scenario.seed,
+    }));
+    let several = scenario.rooms.len() > 1;
+    let rooms = scenario
+        .rooms
+        .iter()
+        .zip(sources)
+        .map(|(room, source)| {
+            let shared = Shared {
+                scenario: Arc::clone(&scenario),
+                room: room.name.clone(),
+                clock,
+                trace: trace.clone(),
+                engine: Arc::clone(&engine),
+                dialer: dialer.clone(),
+                // Each room has its own stream and so its own ledger; a ledger file goes with a single room.
+                ledger: if several {
+                    own_ledger(clock)
+                } else {
+                    ledger.clone()
+                },
+                progress: Arc::clone(&run.progress),
+                figures: Mutex::new(Figures::default()),
+                numbers: Mutex::default(),
+                label_prefix: if several {
+                    format!("{}/", room.name)
+                } else {
+                    String::new()
+                },
+            };
+            RoomRun::new(Arc::new(shared), source)
+        })
+        .collect();
+    Ok(Prepared {
+        scenario,
+        url: dialer.url().to_owned(),
+        progress: run.progress,
+        engine,
+        rooms,
+        server,
+        recorder,
+        trace,
+        ledger_file,
+        follower,
+        output_dir: run.output_dir,
+    })
+}
+
+/// Whether the process may open what the run needs: two sockets for each end of a viewer's connection, and
+/// some for everything else. Running out on the way would look like the server's fault.
+fn check_open_files(scenario: &Scenario, target: &Target) -> Result<(), RunError> {
+    const ALWAYS: u64 = 64;
+    let viewers: u64 = scenario
+        .rooms
+        .iter()
+        .map(|room| u64::from(scenario.viewers_of(room)))
+        .sum();
+    let ends = match scenario.role {
+        RoleSelection::All => 3,
+        RoleSelection::Broadcaster => 1,
+        RoleSelection::Viewers => 2,
+    };
+    #[cfg(feature = "server")]
+    let served = u64::from(matches!(target, Target::Embedded));
+    #[cfg(not(feature = "server"))]
+    let served = {
+        let _ = target;
+        0
+    };
+    let needed = ALWAYS + viewers * (ends + served);
+    match super::environment::open_files_limit() {
+        Some(limit) if needed > limit => Err(RunError::OpenFiles { needed, limit }),
+        _ => Ok(()),
+    }
+}
+
+/// One source a room, for processes that broadcast.
+fn open_sources(scenario: &Scenario) -> Result<Vec<Option<Source>>, RunError> {
+    let mut sources = Vec::new();
+    for number in 0..scenario.rooms.len() {
+        sources.push(match scenario.role {
+            RoleSelection::Viewers => None,
+            // The stamp's stream number tells rooms apart to whoever looks at a picture.
+            RoleSelection::All | RoleSelection::Broadcaster => Some(Source::open(
+                &scenario.media,
+                scenario.seed,
+                (number % 256) as u8,
+            )?),
+        });
+    }
+    Ok(sources)
+}
+
+/// Where the bots will meet, checked and bound but not yet served.
+enum Meeting {
+    /// At somebody's server.
+    Theirs(Dialer),
+    /// At ours.
+    #[cfg(feature = "server")]
+    Ours(tokio::net::TcpListener, Dialer),
+}
+
+impl Meeting {
+    async fn open(target: &Target) -> Result<Self, RunError> {
+        match target {
+            Target::Url(url) => Ok(Self::Theirs(Dialer::tcp(url)?)),
+            Target::Dialer(dialer) => Ok(Self::Theirs(dialer.clone())),
+            #[cfg(feature = "server")]
+            Target::Embedded => {
+                let listen_failed = |error: std::io::Error| RunError::Listen(error.to_string());
+                let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+                    .await
+                    .map_err(listen_failed)?;
+                let address = listener.local_addr().map_err(listen_failed)?;
+                Ok(Self::Ours(listener, Dialer::tcp(&format!("ws://{address}/"))?))
+            }
+        }
+    }
+
+    #[cfg_attr(
+        not(feature = "server"),
+        expect(unused_variables, reason = "only our own server is traced")
+    )]
+    fn start(self, trace: &Trace) -> (Dialer, Option<ServerTask>) {
+        match self {
+            Self::Theirs(dialer) => (dialer, None),
+            #[cfg(feature = "server")]
+            Self::Ours(listener, dialer) => {
+                let config = greenroom_signaling::ServerConfig {
+                    observer: trace.is_on().then(|| server_observer(trace.clone())),
+                    ..Default::default()
+                };
+                let server = greenroom_signaling::Server::new(config);
+                let serving = server.clone();
+                let task = tokio::spawn(async move {
+                    serving.serve(listener).await;
+                });
+                (dialer, Some(ServerTask { server, task }))
+            }
+        }
+    }
+}
+
+/// Puts the frames that the embedded server sees into the trace.
+#[cfg(feature = "server")]
+fn server_observer(trace: Trace) -> greenroom_signaling::FrameObserver {
+    use crate::trace::{FrameWay, TraceKind};
+    greenroom_signaling::FrameObserver::new(move |frame| {
+        let peer = frame.peer.map_or_else(
+            || format!("server/{}", frame.connection),
+            |peer| format!("server/{peer}"),
+        );
+        let way = match frame.direction {
+            greenroom_signaling::Direction::Sent => FrameWay::Out,
+            greenroom_signaling::Direction::Received => FrameWay::In,
+        };
+        trace.at(frame.at, &peer, || TraceKind::Signaling {
+            way,
+            frame: crate::trace::redact_frame(frame.text),
+        });
+    })
+}
+
+fn own_header(clock: RunClock) -> LedgerEntry {
+    LedgerEntry::Header(LedgerHeader {
+        greenroom_ledger: LEDGER_VERSION,
+        codec: "H264".to_owned(),
+        clock_rate: VIDEO_CLOCK_RATE,
+        epoch_unix_us: clock.epoch_unix_us(),
+        boot_id: crate::clock::boot_id(),
+    })
+}
+
+fn own_ledger(clock: RunClock) -> LedgerHandle {
+    let handle = LedgerHandle {
+        book: Arc::default(),
+        writer: None,
+        exists: true,
+    };
+    handle.write(own_header(clock));
+    handle
+}
+
+type OpenedLedger = (LedgerHandle, Option<LedgerFile>, Option<LedgerFollower>);
+
+fn open_ledger(scenario: &Scenario, path: Option<&Path>, clock: RunClock) -> Result<OpenedLedger, RunError> {
+    if path.is_some() && scenario.rooms.len() > 1 {
+        return Err(RunError::Unsupported(
+            "a ledger file belongs to one room; run each room by itself with --room",
+        ));
+    }
+    match (scenario.role, path) {
+        (RoleSelection::Viewers, None) => Ok((
+            LedgerHandle {
+                book: Arc::default(),
+                writer: None,
+                exists: false,
+            },
+            None,
+            None,
+        )),
+        (RoleSelection::Viewers, Some(path)) => {
+            let book = Arc::new(Mutex::new(Ledger::default()));
+            let follower = LedgerFollower::start(path, Arc::clone(&book))?;
+            Ok((
+                LedgerHandle {
+                    book,
+                    writer: None,
+                    exists: true,
+                },
+                None,
+                Some(follower),
+            ))
+        }
+        (_, None) => Ok((own_ledger(clock), None, None)),
+        (_, Some(path)) => {
+            let (file, writer) = LedgerFile::create(path)?;
+            let handle = LedgerHandle {
+                book: Arc::default(),
+                writer: Some(writer),
+                exists: true,
+            };
+            handle.write(own_header(clock));
+            Ok((handle, Some(file), None))
+        }
+    }
+}
+
+impl Prepared {
+    /// URL of the signaling server.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+}
