@@ -52,7 +52,13 @@ async fn the_last_frame_before_the_end_is_missed_too_when_it_is_dropped() {
         sent.saturating_sub(20),
         "of {sent} sent"
     );
-    assert!(sent > 20 && report.verdict == Verdict::Fail);
+    assert!(sent > 20);
+    assert_eq!(
+        report.verdict,
+        Verdict::Fail,
+        "{}",
+        report.table(greenroom::Style::Plain)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

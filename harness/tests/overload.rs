@@ -11,7 +11,7 @@
 mod support;
 
 use greenroom::{DecodeSelection, Verdict};
-use support::{ms, report, small};
+use support::{ms, small, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_encoder_that_is_too_slow_ends_in_time_and_never_passes() {
@@ -20,9 +20,9 @@ async fn an_encoder_that_is_too_slow_ends_in_time_and_never_passes() {
         .duration(ms(1_000))
         .decode(DecodeSelection::None);
     let media = &mut run.scenario_mut().media;
-    media.size = "2560x1440".parse().unwrap();
+    media.size = "3840x2160".parse().unwrap();
     media.fps = Some(120);
-    let report = report(run).await;
+    let report = within(ms(60_000), run.run()).await.unwrap();
     assert_eq!(
         report.verdict,
         Verdict::Invalid,
