@@ -7,6 +7,7 @@
 )]
 
 use std::future::Future;
+use std::io::Write;
 use std::time::Duration;
 
 use greenroom::{Finding, FindingKind, Report, Run, Severity, Verdict};
@@ -34,6 +35,8 @@ pub(crate) async fn within<T>(deadline: Duration, future: impl Future<Output = T
 /// Does a run under a deadline, and again if the machine was too busy for it to say anything.
 ///
 /// `invalid` means just that: do it again. Three times in a row is no coincidence and is given out.
+/// Each repeat is written past the test runner's capture, so that `ci/flakes` can count them: a suite
+/// that repeats often is a suite that measures the machine.
 pub(crate) async fn report(mut run: Run) -> Report {
     let scenario = run.scenario_mut().clone();
     let mut report = within(Duration::from_secs(60), run.run()).await.unwrap();
@@ -41,6 +44,12 @@ pub(crate) async fn report(mut run: Run) -> Report {
         if report.verdict != Verdict::Invalid {
             break;
         }
+        let name = std::thread::current().name().unwrap_or("?").to_owned();
+        let why: Vec<_> = errors(&report)
+            .iter()
+            .map(|error| error.message.as_str())
+            .collect();
+        let _ = writeln!(std::io::stderr(), "repeated: {name}: {}", why.join("; "));
         let again = Run::embedded().scenario(scenario.clone());
         report = within(Duration::from_secs(60), again.run()).await.unwrap();
     }
