@@ -5,6 +5,7 @@ mod broadcast;
 
 use anyhow::{Result, ensure};
 use criterion::{BatchSize, Criterion, Throughput};
+use greenroom::media::codec::Codec;
 use greenroom::media::h264::FrameDigest;
 use greenroom::media::ledger::{
     KEPT_FRAMES, LEDGER_VERSION, Ledger, LedgerEntry, LedgerFrame, LedgerHeader, Span,
@@ -69,7 +70,7 @@ fn reassemble(criterion: &mut Criterion) -> Result<()> {
 
 /// What a viewer does with the packets of one connection, from its first frame to its last.
 fn receive(packets: Vec<RtpPacket>, clock: &RunClock, ledger: &Ledger) -> (Tally, ReceiveStats) {
-    let mut reassembler = Reassembler::new(false);
+    let mut reassembler = Reassembler::new(Codec::H264, false);
     // Broadcaster and viewer run on one clock.
     let mut verifier = Verifier::new(Deadlines::default().frame, Some(0));
     let mut reassembled = Vec::new();

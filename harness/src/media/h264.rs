@@ -1,10 +1,12 @@
-//! H.264 bitstreams (ITU-T H.264 Annex B, RFC 6184): NAL unit types and the digest of a frame.
+//! H.264 bitstreams (ITU-T H.264 Annex B, RFC 6184): NAL unit types and the digest of an access unit.
 //!
-//! Owns what makes two access units "the same frame". It does not packetize and does not decode.
+//! Owns which NAL units count when two access units are "the same frame". It does not packetize and does not decode.
 
 use std::hash::Hasher;
 
 use twox_hash::XxHash3_64;
+
+pub use super::digest::FrameDigest;
 
 /// NAL unit type 5: a slice of an IDR picture, which a decoder can start from.
 pub const NAL_IDR: u8 = 5;
@@ -63,30 +65,6 @@ fn next_start(bytes: &[u8]) -> Option<(usize, usize)> {
         }
     }
     None
-}
-
-/// What identifies the content of a frame, whatever packetized or repacked it on the way.
-///
-/// The picture digest covers every NAL unit, length-prefixed, except access unit delimiters and
-/// filler (payloaders drop them) and parameter sets, which are digested apart because payloaders
-/// and SFUs repack, repeat or cache those. XXH3-64 guards against faults, not against forgery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FrameDigest {
-    /// Digest of the picture's own NAL units.
-    pub picture: u64,
-    /// Digest of the parameter sets that travelled with it; `None` when there were none.
-    pub parameter_sets: Option<u64>,
-}
-
-impl FrameDigest {
-    /// Whether a received frame is this one: equal pictures, and equal parameter sets where both carry them.
-    pub fn matches(&self, received: &Self) -> bool {
-        self.picture == received.picture
-            && match (self.parameter_sets, received.parameter_sets) {
-                (Some(sent), Some(got)) => sent == got,
-                _ => true,
-            }
-    }
 }
 
 /// Feeds NAL units, whole or in pieces, into a [`FrameDigest`].

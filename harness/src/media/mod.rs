@@ -3,8 +3,11 @@
 //! Everything here is pure: bytes and instants in, values out. It owns no clock, socket or task,
 //! and it never decides whether a run is good; that is the checker's.
 
+pub mod codec;
 #[cfg_attr(not(feature = "h264"), path = "no_decode.rs")]
 pub mod decode;
+mod depacketize;
+pub mod digest;
 #[cfg(feature = "h264")]
 pub mod encode;
 pub mod h264;
@@ -13,3 +16,4 @@ pub mod packetize;
 pub mod reassemble;
 pub mod rtp_time;
 pub mod verify;
+pub mod vp8;

@@ -1,7 +1,8 @@
-//! Reassembly: RTP packets of one stream become frames again (RFC 6184, RFC 3550 appendix A).
+//! Reassembly: RTP packets of one stream become frames again (RFC 3550 appendix A).
 //!
 //! Owns reordering, duplicate removal, loss detection and the receive statistics of one SSRC. It
-//! does not know what was sent; whether a frame is the right one is [`super::verify`]'s question.
+//! looks into no payload, which is the codecs' matter, and does not know what was sent; whether a
+//! frame is the right one is [`super::verify`]'s question.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,8 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::h264::{Digester, FU_A, FrameDigest, NAL_IDR, STAP_A, nal_type};
-use super::rtp_time::{SequenceUnwrapper, TimestampUnwrapper, VIDEO_CLOCK_RATE};
+use super::codec::Codec;
+use super::depacketize::{self, Content};
+use super::digest::FrameDigest;
+use super::rtp_time::{SequenceUnwrapper, TimestampUnwrapper};
 
 /// How long a missing packet may still be retransmitted before its frame is given up.
 ///
@@ -20,8 +23,6 @@ pub const PATIENCE: Duration = Duration::from_millis(500);
 /// Most packets held while waiting for a missing one; beyond it the wait ends at once.
 pub const MAX_HELD_PACKETS: usize = 4_096;
 
-const START_CODE: [u8; 4] = [0, 0, 0, 1];
-
 /// One RTP packet as it came off the wire, header fields taken apart.
 #[derive(Clone, Debug)]
 pub struct RtpPacket {
@@ -29,7 +30,7 @@ pub struct RtpPacket {
     pub sequence: u16,
     /// RTP timestamp.
     pub timestamp: u32,
-    /// Marker bit: last packet of its frame.
+    /// Marker bit: last packet of a video frame, first of an Opus talkspurt.
     pub marker: bool,
     /// Payload without header and padding.
     pub payload: Bytes,
@@ -40,21 +41,23 @@ pub struct RtpPacket {
 /// A frame of which every packet arrived.
 #[derive(Clone, Debug)]
 pub struct ReceivedFrame {
-    /// Unwrapped RTP timestamp, 90 kHz.
+    /// Unwrapped RTP timestamp, in ticks of the codec's clock.
     pub rtp_time: i64,
     /// Arrival of its first packet.
     pub first_packet_at: Instant,
     /// Arrival of the packet that completed it.
     pub completed_at: Instant,
-    /// Whether it holds an IDR picture.
+    /// Whether a decoder can start here: an IDR picture, a VP8 key frame, any Opus frame.
     pub key: bool,
+    /// Whether packets before it were given up: what it refers to may be missing.
+    pub after_loss: bool,
     /// Digest of its content.
     pub digest: FrameDigest,
     /// Payload bytes.
     pub bytes: u32,
     /// Packets.
     pub packets: u32,
-    /// The access unit in Annex B form, when the reassembler was asked to keep it.
+    /// The frame as a decoder takes it (H.264 in Annex B form), when the reassembler was asked to keep it.
     pub access_unit: Option<Vec<u8>>,
 }
 
@@ -65,7 +68,7 @@ pub enum Reassembled {
     Frame(ReceivedFrame),
     /// A frame that will never be complete or cannot be parsed.
     Damaged {
-        /// Unwrapped RTP timestamp, 90 kHz.
+        /// Unwrapped RTP timestamp, in ticks of the codec's clock.
         rtp_time: i64,
         /// Packets known to be missing from it or from before it.
         missing: u32,
@@ -89,9 +92,10 @@ pub struct ReceiveStats {
     pub jitter_s: f64,
 }
 
-/// Puts the packets of one video stream together again.
+/// Puts the packets of one stream together again.
 #[derive(Debug)]
 pub struct Reassembler {
+    codec: Codec,
     keep_access_unit: bool,
     sequences: SequenceUnwrapper,
     timestamps: TimestampUnwrapper,
@@ -100,6 +104,8 @@ pub struct Reassembler {
     next: Option<i64>,
     started: bool,
     gap_since: Option<Instant>,
+    /// Whether packets were given up since the last frame that was given out.
+    gave_up: bool,
     highest: i64,
     first: i64,
     transit: Option<(Instant, i64)>,
@@ -116,8 +122,9 @@ struct Held {
 
 impl Reassembler {
     /// A reassembler for one stream; `keep_access_unit` keeps the bytes of each frame for a decoder.
-    pub fn new(keep_access_unit: bool) -> Self {
+    pub fn new(codec: Codec, keep_access_unit: bool) -> Self {
         Self {
+            codec,
             keep_access_unit,
             sequences: SequenceUnwrapper::default(),
             timestamps: TimestampUnwrapper::default(),
@@ -125,6 +132,7 @@ impl Reassembler {
             next: None,
             started: false,
             gap_since: None,
+            gave_up: false,
             highest: i64::MIN,
             first: i64::MAX,
             transit: None,
@@ -167,8 +175,8 @@ impl Reassembler {
             },
         );
 
-        // Between frames nothing can become ready but by a marker or by a packet that fills a gap.
-        if marker || !in_order {
+        // Nothing becomes ready but by the end of a frame or by a packet that fills a gap.
+        if depacketize::ends_frame(self.codec, marker) || !in_order {
             self.release(out);
         }
         self.watch_gap(now, out);
@@ -198,7 +206,7 @@ impl Reassembler {
     fn update_jitter(&mut self, at: Instant, rtp_time: i64) {
         if let Some((last_at, last_time)) = self.transit {
             let arrival = at.saturating_duration_since(last_at).as_secs_f64();
-            let media = (rtp_time - last_time) as f64 / f64::from(VIDEO_CLOCK_RATE);
+            let media = (rtp_time - last_time) as f64 / f64::from(self.codec.clock_rate());
             self.stats.jitter_s += ((arrival - media).abs() - self.stats.jitter_s) / 16.0;
         }
         self.transit = Some((at, rtp_time));
@@ -224,7 +232,7 @@ impl Reassembler {
                 self.next = Some(start + 1);
                 continue;
             }
-            if !self.started && !starts_frame(&head.payload) {
+            if !self.started && !depacketize::starts_frame(self.codec, &head.payload) {
                 return None;
             }
             for (expected, (&sequence, packet)) in (start..).zip(self.held.range(start..)) {
@@ -235,7 +243,7 @@ impl Reassembler {
                     // A sender that leaves the marker out ends its frames by the next timestamp.
                     return Some(sequence - 1);
                 }
-                if packet.marker {
+                if depacketize::ends_frame(self.codec, packet.marker) {
                     return Some(sequence);
                 }
             }
@@ -249,14 +257,41 @@ impl Reassembler {
         let packets = std::mem::replace(&mut self.held, tail);
         self.next = Some(end + 1);
         self.started = true;
-        let frame: Vec<Held> = packets
+        let mut arrived: Option<(Instant, Instant)> = None;
+        let mut rtp_time = 0;
+        let payloads: Vec<Bytes> = packets
             .into_iter()
-            .filter(|(at, _)| *at >= start)
-            .map(|(_, p)| p)
+            .filter(|(sequence, _)| *sequence >= start)
+            .map(|(_, packet)| {
+                rtp_time = packet.rtp_time;
+                let (first, last) = arrived.unwrap_or((packet.at, packet.at));
+                arrived = Some((first.min(packet.at), last.max(packet.at)));
+                packet.payload
+            })
             .collect();
-        let rtp_time = frame.last().map_or(0, |packet| packet.rtp_time);
-        build_frame(&frame, self.keep_access_unit)
-            .map_or(Reassembled::Damaged { rtp_time, missing: 0 }, Reassembled::Frame)
+        let after_loss = std::mem::take(&mut self.gave_up);
+        let content = depacketize::depacketize(self.codec, &payloads, self.keep_access_unit);
+        let (Some(content), Some((first_packet_at, completed_at))) = (content, arrived) else {
+            self.gave_up = true;
+            return Reassembled::Damaged { rtp_time, missing: 0 };
+        };
+        let Content {
+            key,
+            digest,
+            access_unit,
+        } = content;
+        let bytes = payloads.iter().map(Bytes::len).sum::<usize>();
+        Reassembled::Frame(ReceivedFrame {
+            rtp_time,
+            first_packet_at,
+            completed_at,
+            key,
+            after_loss,
+            digest,
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            packets: u32::try_from(payloads.len()).unwrap_or(u32::MAX),
+            access_unit,
+        })
     }
 
     /// Starts or stops waiting for a missing packet, and ends a wait that took too long.
@@ -313,7 +348,10 @@ impl Reassembler {
         };
         let rtp_time = packet.rtp_time;
         self.started = true;
-        if front > start && starts_frame(&packet.payload) && !idr_without_parameter_sets(&packet.payload) {
+        self.gave_up = true;
+        let whole = depacketize::starts_frame(self.codec, &packet.payload)
+            && !depacketize::lost_its_beginning(self.codec, &packet.payload);
+        if front > start && whole {
             // The missing packets belong to frames before this one, of which nothing arrived.
             self.next = Some(front);
             return;
@@ -334,107 +372,6 @@ impl Reassembler {
             rtp_time,
             missing: u32::try_from(missing).unwrap_or(0),
         });
-    }
-}
-
-/// Whether a payload can be the first of a frame (RFC 6184 section 5.2; H.264 7.3.3).
-///
-/// A slice starts a picture when its `first_mb_in_slice` is 0, which Exp-Golomb writes as a 1 bit.
-fn starts_frame(payload: &[u8]) -> bool {
-    let slice_starts = |header: u8, first: Option<&u8>| match header & 0x1f {
-        1..=5 => first.is_some_and(|byte| byte & 0x80 != 0),
-        _ => true,
-    };
-    match nal_type(payload) {
-        Some(FU_A) => payload
-            .get(1)
-            .is_some_and(|fu| fu & 0x80 != 0 && slice_starts(*fu, payload.get(2))),
-        Some(_) => slice_starts(payload[0], payload.get(1)),
-        None => false,
-    }
-}
-
-/// An IDR picture that comes right after lost packets most likely lost its parameter sets with them.
-fn idr_without_parameter_sets(payload: &[u8]) -> bool {
-    match nal_type(payload) {
-        Some(FU_A) => payload.get(1).is_some_and(|fu| fu & 0x1f == NAL_IDR),
-        Some(kind) => kind == NAL_IDR,
-        None => false,
-    }
-}
-
-/// Depacketizes a frame's packets; `None` when the payloads contradict RFC 6184.
-fn build_frame(packets: &[Held], keep: bool) -> Option<ReceivedFrame> {
-    let mut digester = Digester::default();
-    let mut access_unit = keep.then(Vec::new);
-    let mut fragments: Vec<&[u8]> = Vec::new();
-    let mut header = [0_u8; 1];
-    let mut bytes = 0_usize;
-    let mut index = 0;
-    while index < packets.len() {
-        let payload = &packets[index].payload;
-        bytes += payload.len();
-        index += 1;
-        match nal_type(payload) {
-            None => {}
-            Some(STAP_A) => {
-                let mut rest = &payload[1..];
-                while !rest.is_empty() {
-                    let (len, tail) = rest.split_first_chunk::<2>()?;
-                    let (unit, tail) = tail.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
-                    add_unit(&mut digester, access_unit.as_mut(), unit);
-                    rest = tail;
-                }
-            }
-            Some(FU_A) => {
-                let fu = *payload.get(1)?;
-                if fu & 0x80 == 0 {
-                    return None;
-                }
-                header[0] = (payload[0] & 0xe0) | (fu & 0x1f);
-                fragments.clear();
-                fragments.push(&payload[2..]);
-                let mut ended = fu & 0x40 != 0;
-                while !ended {
-                    let next = &packets.get(index)?.payload;
-                    let next_fu = *next.get(1)?;
-                    if nal_type(next) != Some(FU_A) || next_fu & 0x80 != 0 || (next_fu ^ fu) & 0x1f != 0 {
-                        return None;
-                    }
-                    bytes += next.len();
-                    index += 1;
-                    ended = next_fu & 0x40 != 0;
-                    fragments.push(&next[2..]);
-                }
-                let len = 1 + fragments.iter().map(|piece| piece.len()).sum::<usize>();
-                let pieces = std::iter::once(&header[..]).chain(fragments.iter().copied());
-                digester.unit_from_pieces(len, pieces.clone());
-                if let Some(unit) = access_unit.as_mut() {
-                    unit.extend_from_slice(&START_CODE);
-                    pieces.for_each(|piece| unit.extend_from_slice(piece));
-                }
-            }
-            Some(1..=23) => add_unit(&mut digester, access_unit.as_mut(), payload),
-            Some(_) => return None,
-        }
-    }
-    Some(ReceivedFrame {
-        rtp_time: packets.last()?.rtp_time,
-        first_packet_at: packets.iter().map(|packet| packet.at).min()?,
-        completed_at: packets.iter().map(|packet| packet.at).max()?,
-        key: digester.has_idr(),
-        digest: digester.finish()?,
-        bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
-        packets: u32::try_from(packets.len()).unwrap_or(u32::MAX),
-        access_unit,
-    })
-}
-
-fn add_unit(digester: &mut Digester, access_unit: Option<&mut Vec<u8>>, unit: &[u8]) {
-    digester.unit(unit);
-    if let Some(access_unit) = access_unit {
-        access_unit.extend_from_slice(&START_CODE);
-        access_unit.extend_from_slice(unit);
     }
 }
 

@@ -5,6 +5,9 @@
 /// The RTP clock rate of every video payload format, in ticks per second (RFC 6184 section 8.2.1).
 pub const VIDEO_CLOCK_RATE: u32 = 90_000;
 
+/// The RTP clock rate of Opus, in ticks per second (RFC 7587 section 4.1).
+pub const OPUS_CLOCK_RATE: u32 = 48_000;
+
 /// Extends a 32-bit RTP timestamp to one that does not wrap for the life of a stream.
 ///
 /// A step of more than half the range counts as a step backwards, so late packets unwrap rightly.

@@ -26,6 +26,7 @@ use super::setup::{self, OutgoingTrack};
 use crate::engine::{
     ConnectionId, ConnectionSpec, EngineCommand, EngineError, EngineEvent, EngineEventKind, MediaDirection,
 };
+use crate::media::codec::Codec;
 use crate::media::packetize::EncodedFrame;
 use crate::media::reassemble::{Reassembled, Reassembler, RtpPacket};
 use crate::net::connecting::Connecting;
@@ -117,7 +118,7 @@ pub(super) async fn run(
         connecting,
         outgoing: outgoing.map(Sender::new),
         incoming: None,
-        reassembler: Reassembler::new(keep),
+        reassembler: Reassembler::new(Codec::H264, keep),
         reassembled: Vec::new(),
         local_ice: LocalIce::default(),
         remote_applied: false,

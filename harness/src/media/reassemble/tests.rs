@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use tokio::time::Instant;
 
 use super::{PATIENCE, Reassembled, Reassembler, RtpPacket};
+use crate::media::codec::Codec;
 use crate::media::h264::digest_annex_b;
 use crate::media::packetize::{EncodedFrame, Packetizer};
 
@@ -75,7 +76,7 @@ fn feed(reassembler: &mut Reassembler, packets: impl IntoIterator<Item = RtpPack
 #[test]
 fn a_clean_stream_comes_back_frame_by_frame_with_equal_digests() {
     let sent = stream(4, 3_000);
-    let mut reassembler = Reassembler::new(true);
+    let mut reassembler = Reassembler::new(Codec::H264, true);
     let mut out = Vec::new();
     for packet in packets(&sent, 65_533, Instant::now()) {
         reassembler.packet(packet, &mut out);
@@ -102,7 +103,7 @@ fn reordered_and_duplicated_packets_change_nothing_but_the_counters() {
     let mut shuffled = packets(&sent, 10, Instant::now());
     shuffled.swap(1, 3);
     shuffled.insert(5, shuffled[4].clone());
-    let mut reassembler = Reassembler::new(false);
+    let mut reassembler = Reassembler::new(Codec::H264, false);
     assert_eq!(
         feed(&mut reassembler, shuffled),
         Outcome {
@@ -120,7 +121,7 @@ fn a_lost_packet_in_the_middle_damages_its_frame_and_no_other() {
     let sent = stream(4, 3_000);
     let mut arrived = packets(&sent, 10, Instant::now());
     arrived.remove(6);
-    let mut reassembler = Reassembler::new(false);
+    let mut reassembler = Reassembler::new(Codec::H264, false);
     assert_eq!(
         feed(&mut reassembler, arrived),
         Outcome {
@@ -138,7 +139,7 @@ fn a_frame_of_which_nothing_arrived_leaves_the_others_whole() {
         .into_iter()
         .filter(|p| p.timestamp != 77 + 2 * 3_000);
     assert_eq!(
-        feed(&mut Reassembler::new(false), arrived),
+        feed(&mut Reassembler::new(Codec::H264, false), arrived),
         Outcome {
             frames: vec![0, 1, 3],
             damaged: vec![]
@@ -157,7 +158,7 @@ fn a_lost_tail_costs_its_frame_and_one_wait_only() {
         .unwrap();
     let noticed = arrived[lost_marker + 1].at;
     arrived.remove(lost_marker);
-    let mut reassembler = Reassembler::new(false);
+    let mut reassembler = Reassembler::new(Codec::H264, false);
     let mut out = Vec::new();
     for packet in arrived {
         let at = packet.at;
@@ -182,7 +183,7 @@ fn a_retransmission_within_the_patience_repairs_the_frame() {
     let mut late = arrived.remove(6);
     late.at += PATIENCE / 2;
     arrived.push(late);
-    let mut reassembler = Reassembler::new(false);
+    let mut reassembler = Reassembler::new(Codec::H264, false);
     assert_eq!(
         feed(&mut reassembler, arrived),
         Outcome {
@@ -198,7 +199,7 @@ fn a_stream_joined_in_the_middle_of_a_frame_starts_with_the_next_one() {
     let sent = stream(3, 3_000);
     let arrived = packets(&sent, 10, Instant::now()).into_iter().skip(2);
     assert_eq!(
-        feed(&mut Reassembler::new(false), arrived),
+        feed(&mut Reassembler::new(Codec::H264, false), arrived),
         Outcome {
             frames: vec![1, 2],
             damaged: vec![0]
@@ -209,7 +210,7 @@ fn a_stream_joined_in_the_middle_of_a_frame_starts_with_the_next_one() {
 #[test]
 fn a_key_frame_that_lost_its_parameter_sets_is_damaged() {
     let sent = stream(2, 3_000);
-    let mut reassembler = Reassembler::new(false);
+    let mut reassembler = Reassembler::new(Codec::H264, false);
     let mut all = packets(&sent, 10, Instant::now());
     let mut again = packets(
         &stream(1, 3_000),
@@ -236,7 +237,7 @@ fn a_gap_names_the_moment_when_it_is_given_up() {
     let sent = stream(2, 3_000);
     let mut arrived = packets(&sent, 10, start);
     arrived.remove(1);
-    let mut reassembler = Reassembler::new(false);
+    let mut reassembler = Reassembler::new(Codec::H264, false);
     let mut out = Vec::new();
     arrived
         .into_iter()
@@ -254,7 +255,7 @@ proptest! {
         input in prop::collection::vec((any::<u16>(), any::<u32>(), any::<bool>(), prop::collection::vec(any::<u8>(), 0..40)), 0..300)
     ) {
         let start = Instant::now();
-        let mut reassembler = Reassembler::new(true);
+        let mut reassembler = Reassembler::new(Codec::H264, true);
         let mut out = Vec::new();
         for (step, (sequence, timestamp, marker, payload)) in input.into_iter().enumerate() {
             let at = start + Duration::from_millis(step as u64 * 7);
@@ -276,7 +277,7 @@ proptest! {
         keyed.sort_by_key(|(_, key)| **key);
         arrived.extend(keyed.into_iter().map(|(packet, _)| packet));
         prop_assert_eq!(
-            feed(&mut Reassembler::new(false), arrived),
+            feed(&mut Reassembler::new(Codec::H264, false), arrived),
             Outcome { frames: (0..8).collect(), damaged: vec![] }
         );
     }
