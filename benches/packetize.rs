@@ -6,6 +6,7 @@ mod broadcast;
 
 use anyhow::{Context, Result, ensure};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
+use greenroom::media::codec::Codec;
 use greenroom::media::encode::AccessUnit;
 use greenroom::media::packetize::Packetizer;
 use greenroom_fixtures::Size;
@@ -34,7 +35,7 @@ fn packetize(criterion: &mut Criterion) -> Result<()> {
             nearest(100 << 10, true, keys)?,
         ),
     ] {
-        let mut packetizer = Packetizer::default();
+        let mut packetizer = Packetizer::new(Codec::H264);
         let frame = packetizer.packetize(0, 0, unit.key, unit.bytes.clone())?;
         ensure!(
             frame.digest.parameter_sets.is_some() == unit.key,

@@ -118,7 +118,7 @@ fn second() -> Result<Vec<EncodedFrame>> {
         bits.abs_diff(BITRATE_BPS as usize) <= BITRATE_BPS as usize / 10,
         "expected a second of about {BITRATE_BPS} bits, the encoder gave {bits}"
     );
-    let mut packetizer = Packetizer::default();
+    let mut packetizer = Packetizer::new(Codec::H264);
     (FIRST..)
         .zip(units)
         .map(|(index, unit)| {

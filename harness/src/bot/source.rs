@@ -7,6 +7,7 @@ use std::sync::Arc;
 use greenroom_fixtures::{Clip, ClipError, FrameRate, Picture, Stamp, StampError};
 use thiserror::Error;
 
+use crate::media::codec::Codec;
 use crate::media::encode::{EncodeError, Encoder};
 use crate::media::packetize::{EncodedFrame, PacketizeError, Packetizer};
 use crate::scenario::MediaSpec;
@@ -57,7 +58,7 @@ impl Source {
         let size = clip.size();
         Ok(Self {
             encoder: Encoder::new(size, rate, media.bitrate_bps)?,
-            packetizer: Packetizer::default(),
+            packetizer: Packetizer::new(Codec::H264),
             picture: Picture::of_size(size),
             black: Picture::of_size(size),
             clip,

@@ -376,4 +376,6 @@ impl Reassembler {
 }
 
 #[cfg(test)]
+mod codecs;
+#[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use crate::media::packetize::{EncodedFrame, Packetizer};
 
 /// A stream of `frames` frames that starts with a key frame, as the encoder and packetizer give it.
 fn stream(frames: u32, size: usize) -> Vec<EncodedFrame> {
-    let mut packetizer = Packetizer::default();
+    let mut packetizer = Packetizer::new(Codec::H264);
     (0..frames)
         .map(|index| {
             let key = index == 0;
