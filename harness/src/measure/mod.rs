@@ -1,4 +1,4 @@
-//! Measurement: distributions, join phases, freezes, fan-out skew and the generator's own health.
+//! Measurement: distributions, join phases, freezes, fan-out skew, picture quality and the generator's own health.
 //!
 //! Owns how figures are defined and summed up. It never says whether a figure is good.
 
@@ -7,4 +7,5 @@ pub mod freeze;
 pub mod health;
 pub mod join;
 pub mod measured;
+pub mod quality;
 pub mod skew;
