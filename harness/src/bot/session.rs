@@ -14,7 +14,8 @@ use super::{Progress, Shared};
 use crate::engine::{ConnectionHandle, ConnectionId, ConnectionStats, EngineCommand};
 use crate::measure::distribution::Distribution;
 use crate::measure::freeze::{FreezeDetector, Freezes};
-use crate::media::decode::Decoder;
+use crate::media::codec::Codec;
+use crate::media::decode::{Decoder, Seen};
 use crate::media::ledger::Ledger;
 use crate::media::reassemble::ReceivedFrame;
 use crate::media::verify::{Arrived, Judgement, Tally, Verifier};
@@ -148,7 +149,9 @@ impl Session {
     pub(crate) fn new(shared: Arc<Shared>, spec: SessionSpec) -> Self {
         let offset = clock_offset_us(&shared);
         let decoder = if spec.decode {
-            Decoder::new().map_err(|error| log::error!("{error}")).ok()
+            Decoder::new(Codec::H264)
+                .map_err(|error| log::error!("{error}"))
+                .ok()
         } else {
             None
         };
@@ -307,7 +310,10 @@ impl Session {
         let (Some(decoder), Some(unit)) = (&mut self.decoder, &frame.access_unit) else {
             return;
         };
-        let Ok(seen) = decoder.decode(unit) else {
+        if frame.after_loss {
+            decoder.frames_lost();
+        }
+        let Ok(seen) = decoder.decode(unit, Seen::of) else {
             self.decoded.failed += 1;
             self.key_frame_needed = true;
             return;

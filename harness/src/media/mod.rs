@@ -4,7 +4,6 @@
 //! and it never decides whether a run is good; that is the checker's.
 
 pub mod codec;
-#[cfg_attr(not(feature = "h264"), path = "no_decode.rs")]
 pub mod decode;
 mod depacketize;
 pub mod digest;
