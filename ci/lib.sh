@@ -22,8 +22,9 @@ need() {
     DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# A C and C++ compiler for openh264 and ring; nasm makes the H.264 encoder 2.8 times faster.
+# A C compiler for ring, a C++ compiler for openh264, cmake for libopus; nasm makes the H.264 encoder
+# 2.8 times faster.
 need_build_tools() {
     command -v cargo >/dev/null || { echo "please install Rust 1.88 or later: https://rustup.rs" >&2; return 1; }
-    need cc gcc g++ g++ make make nasm nasm
+    need cc gcc g++ g++ make make cmake cmake nasm nasm
 }

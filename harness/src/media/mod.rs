@@ -11,6 +11,8 @@ pub mod digest;
 pub mod encode;
 pub mod h264;
 pub mod ledger;
+#[cfg_attr(not(feature = "opus"), path = "no_opus.rs")]
+pub mod opus;
 pub mod packetize;
 pub mod reassemble;
 pub mod rtp_time;
