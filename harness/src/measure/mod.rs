@@ -1,11 +1,17 @@
 //! Measurement: distributions, join phases, freezes, fan-out skew, picture quality and the generator's own health.
+//! Measurement: distributions, join phases, freezes, fan-out skew, sound and its pitch, sound against
+//! picture, and the generator's own health.
 //!
 //! Owns how figures are defined and summed up. It never says whether a figure is good.
 
+pub mod av_sync;
 pub mod distribution;
 pub mod freeze;
 pub mod health;
 pub mod join;
 pub mod measured;
 pub mod quality;
+pub mod signed;
 pub mod skew;
+pub mod sound;
+pub mod tone;
