@@ -1,6 +1,6 @@
 //! Measurement: distributions, join phases, freezes, fan-out skew, picture quality and the generator's own health.
 //! Measurement: distributions, join phases, freezes, fan-out skew, sound and its pitch, sound against
-//! picture, and the generator's own health.
+//! picture, what a receiver can take, and the generator's own health.
 //!
 //! Owns how figures are defined and summed up. It never says whether a figure is good.
 
@@ -11,6 +11,7 @@ pub mod health;
 pub mod join;
 pub mod measured;
 pub mod quality;
+pub mod receiver_estimate;
 pub mod signed;
 pub mod skew;
 pub mod sound;
