@@ -28,3 +28,8 @@ need_build_tools() {
     command -v cargo >/dev/null || { echo "please install Rust 1.88 or later: https://rustup.rs" >&2; return 1; }
     need cc gcc g++ g++ make make cmake cmake nasm nasm
 }
+
+# libvpx and its headers, which only the feature libvpx takes. There is no command to look for.
+need_libvpx() {
+    echo '#include <vpx/vp8cx.h>' | cc -E -x c - >/dev/null 2>&1 || need "libvpx's headers" libvpx-dev
+}

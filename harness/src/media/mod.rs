@@ -9,6 +9,8 @@ mod depacketize;
 pub mod digest;
 #[cfg(feature = "h264")]
 pub mod encode;
+#[cfg(feature = "libvpx")]
+pub mod encode_vp8;
 pub mod h264;
 pub mod ledger;
 #[cfg_attr(not(feature = "opus"), path = "no_opus.rs")]
