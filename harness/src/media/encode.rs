@@ -25,6 +25,14 @@ pub enum EncodeError {
         /// What it said.
         reason: String,
     },
+    /// The bitrate could not be changed.
+    #[error("the H.264 encoder cannot go on at {bitrate_bps} bit/s: {reason}")]
+    Bitrate {
+        /// Bits per second.
+        bitrate_bps: u32,
+        /// What it said.
+        reason: String,
+    },
     /// A picture was not encoded.
     #[error("frame {index} was not encoded: {reason}")]
     Frame {
@@ -47,6 +55,10 @@ pub struct AccessUnit {
 /// An H.264 encoder for one stream.
 pub struct Encoder {
     inner: OpenH264,
+    size: Size,
+    rate: FrameRate,
+    /// Whether a picture was encoded: only then are there settings to change.
+    started: bool,
 }
 
 impl std::fmt::Debug for Encoder {
@@ -85,7 +97,30 @@ impl Encoder {
             }
         })?;
         greenroom_openh264_options::silence(&mut inner);
-        Ok(Self { inner })
+        Ok(Self {
+            inner,
+            size,
+            rate,
+            started: false,
+        })
+    }
+
+    /// Changes the bitrate from the next picture on, without a key frame.
+    ///
+    /// # Errors
+    ///
+    /// When the encoder refuses it.
+    pub fn set_bitrate(&mut self, bitrate_bps: u32) -> Result<(), EncodeError> {
+        if !self.started {
+            *self = Self::new(self.size, self.rate, bitrate_bps)?;
+            return Ok(());
+        }
+        greenroom_openh264_options::set_bitrate(&mut self.inner, bitrate_bps).map_err(|refused| {
+            EncodeError::Bitrate {
+                bitrate_bps,
+                reason: refused.to_string(),
+            }
+        })
     }
 
     /// Encodes one picture, as a key frame if asked.
@@ -109,11 +144,84 @@ impl Encoder {
             .inner
             .encode(&planes)
             .map_err(|error| failed(error.to_string()))?;
+        self.started = true;
         let key = matches!(stream.frame_type(), FrameType::IDR | FrameType::I);
         let bytes = stream.to_vec();
         if bytes.is_empty() {
             return Err(failed("the encoder skipped it".to_owned()));
         }
         Ok(AccessUnit { bytes, key })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use greenroom_fixtures::Clip;
+
+    use super::*;
+
+    const LOW_BPS: u32 = 200_000;
+    const HIGH_BPS: u32 = 1_000_000;
+
+    /// Encodes these frames of the drawn clip; gives their sizes in bytes and the key frames' numbers.
+    fn encode(encoder: &mut Encoder, frames: Range<u32>) -> (Vec<usize>, Vec<u32>) {
+        let size = Size::new(320, 180).unwrap();
+        let mut clip = Clip::procedural(size, 30, 120, 1);
+        let mut picture = Picture::of_size(size);
+        let mut sizes = Vec::new();
+        let mut keys = Vec::new();
+        for frame in frames {
+            clip.picture(frame, &mut picture).unwrap();
+            let unit = encoder.encode(frame, &picture, frame == 0).unwrap();
+            sizes.push(unit.bytes.len());
+            keys.extend(unit.key.then_some(frame));
+        }
+        (sizes, keys)
+    }
+
+    fn encoder(bitrate_bps: u32) -> Encoder {
+        let rate = FrameRate::new(30, 1).unwrap();
+        Encoder::new(Size::new(320, 180).unwrap(), rate, bitrate_bps).unwrap()
+    }
+
+    /// Bytes of the last 30 frames before the change and of the last 30 after it.
+    #[track_caller]
+    fn check(from: u32, to: u32) -> (usize, usize) {
+        let mut encoder = encoder(from);
+        let (before, keys) = encode(&mut encoder, 0..60);
+        assert_eq!(keys, [0]);
+        encoder.set_bitrate(to).unwrap();
+        let (after, keys) = encode(&mut encoder, 60..120);
+        assert!(keys.is_empty(), "a change of the bitrate needs no key frame");
+        (before[30..].iter().sum(), after[30..].iter().sum())
+    }
+
+    #[test]
+    fn a_lower_bitrate_makes_smaller_frames_without_a_key_frame() {
+        let (before, after) = check(HIGH_BPS, LOW_BPS);
+        assert!(after * 2 < before, "{before} bytes, then {after}");
+    }
+
+    #[test]
+    fn a_higher_bitrate_makes_larger_frames_without_a_key_frame() {
+        let (before, after) = check(LOW_BPS, HIGH_BPS);
+        assert!(after > before * 2, "{before} bytes, then {after}");
+    }
+
+    #[test]
+    fn a_bitrate_set_before_the_first_picture_is_the_first_one() {
+        let mut changed = encoder(HIGH_BPS);
+        changed.set_bitrate(LOW_BPS).unwrap();
+        assert_eq!(encode(&mut changed, 0..20), encode(&mut encoder(LOW_BPS), 0..20));
+    }
+
+    #[test]
+    fn no_bitrate_at_all_is_refused_and_named() {
+        let mut encoder = encoder(HIGH_BPS);
+        encode(&mut encoder, 0..1);
+        let refused = encoder.set_bitrate(0).unwrap_err();
+        assert!(refused.to_string().contains("0 bit/s"), "{refused}");
     }
 }
