@@ -4,7 +4,7 @@
 mod broadcast;
 
 use anyhow::{Result, ensure};
-use criterion::{BatchSize, Criterion, Throughput};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use greenroom::media::codec::Codec;
 use greenroom::media::h264::FrameDigest;
 use greenroom::media::ledger::{
@@ -46,31 +46,37 @@ fn main() -> Result<()> {
 }
 
 fn reassemble(criterion: &mut Criterion) -> Result<()> {
-    let frames = second()?;
-    let ledger = ledger(&frames)?;
     let clock = RunClock::start();
-    let in_order = packets(&frames, &clock);
-    let (reordered, late) = reordered(&in_order);
-
     let mut group = criterion.benchmark_group("reassemble");
     group.throughput(Throughput::Elements(u64::from(FRAMES)));
-    for (name, packets, late) in [("in order", in_order, 0), ("2 % reordered", reordered, late)] {
-        check(&packets, &clock, &ledger, late)?;
-        group.bench_function(name, |bencher| {
-            bencher.iter_batched(
-                || packets.clone(),
-                |packets| receive(packets, &clock, &ledger),
-                BatchSize::LargeInput,
-            );
-        });
+    for codec in [Codec::H264, Codec::Vp8] {
+        let frames = second(codec)?;
+        let ledger = ledger(codec, &frames)?;
+        let in_order = packets(&frames, &clock);
+        let (reordered, late) = reordered(&in_order);
+        for (order, packets, late) in [("in order", in_order, 0), ("2 % reordered", reordered, late)] {
+            check(codec, &packets, &clock, &ledger, late)?;
+            group.bench_function(BenchmarkId::new(order, codec), |bencher| {
+                bencher.iter_batched(
+                    || packets.clone(),
+                    |packets| receive(codec, packets, &clock, &ledger),
+                    BatchSize::LargeInput,
+                );
+            });
+        }
     }
     group.finish();
     Ok(())
 }
 
 /// What a viewer does with the packets of one connection, from its first frame to its last.
-fn receive(packets: Vec<RtpPacket>, clock: &RunClock, ledger: &Ledger) -> (Tally, ReceiveStats) {
-    let mut reassembler = Reassembler::new(Codec::H264, false);
+fn receive(
+    codec: Codec,
+    packets: Vec<RtpPacket>,
+    clock: &RunClock,
+    ledger: &Ledger,
+) -> (Tally, ReceiveStats) {
+    let mut reassembler = Reassembler::new(codec, false);
     // Broadcaster and viewer run on one clock.
     let mut verifier = Verifier::new(Deadlines::default().frame, Some(0));
     let mut reassembled = Vec::new();
@@ -101,8 +107,8 @@ fn receive(packets: Vec<RtpPacket>, clock: &RunClock, ledger: &Ledger) -> (Tally
 }
 
 /// Refuses to measure a stream of which not every frame verifies, or in which other packets come late.
-fn check(packets: &[RtpPacket], clock: &RunClock, ledger: &Ledger, late: usize) -> Result<()> {
-    let (tally, stats) = receive(packets.to_vec(), clock, ledger);
+fn check(codec: Codec, packets: &[RtpPacket], clock: &RunClock, ledger: &Ledger, late: usize) -> Result<()> {
+    let (tally, stats) = receive(codec, packets.to_vec(), clock, ledger);
     ensure!(
         tally.verified == u64::from(FRAMES) && stats.packets_reordered == late as u64,
         "expected {FRAMES} verified frames and {late} late packets, got {tally:?} and {stats:?}"
@@ -111,29 +117,36 @@ fn check(packets: &[RtpPacket], clock: &RunClock, ledger: &Ledger, late: usize) 
 }
 
 /// The frames of the second, the first of them a key frame.
-fn second() -> Result<Vec<EncodedFrame>> {
+///
+/// Those of VP8 are the bytes of H.264 behind a VP8 frame tag: reassembly looks no further.
+fn second(codec: Codec) -> Result<Vec<EncodedFrame>> {
     let units = broadcast::encoded(Size::DEFAULT, BITRATE_BPS, FIRST..FIRST + FRAMES)?;
     let bits: usize = units.iter().map(|unit| unit.bytes.len() * 8).sum();
     ensure!(
         bits.abs_diff(BITRATE_BPS as usize) <= BITRATE_BPS as usize / 10,
         "expected a second of about {BITRATE_BPS} bits, the encoder gave {bits}"
     );
-    let mut packetizer = Packetizer::new(Codec::H264);
+    let mut packetizer = Packetizer::new(codec);
     (FIRST..)
         .zip(units)
         .map(|(index, unit)| {
             let media_time = i64::from(index) * i64::from(VIDEO_CLOCK_RATE / broadcast::FPS);
-            Ok(packetizer.packetize(index, media_time, unit.key, unit.bytes)?)
+            let frame = match codec {
+                Codec::Vp8 if unit.key => [&[0x10, 0, 0, 0x9d, 0x01, 0x2a], &unit.bytes[..]].concat(),
+                Codec::Vp8 => [&[0x11, 0, 0], &unit.bytes[..]].concat(),
+                _ => unit.bytes,
+            };
+            Ok(packetizer.packetize(index, media_time, unit.key, frame)?)
         })
         .collect()
 }
 
 /// A full ledger that ends with these frames.
-fn ledger(frames: &[EncodedFrame]) -> Result<Ledger> {
+fn ledger(codec: Codec, frames: &[EncodedFrame]) -> Result<Ledger> {
     let mut ledger = Ledger::default();
     ledger.apply(LedgerEntry::Header(LedgerHeader {
         greenroom_ledger: LEDGER_VERSION,
-        codec: "H264".to_owned(),
+        codec: codec.name().to_owned(),
         clock_rate: VIDEO_CLOCK_RATE,
         epoch_unix_us: 0,
         boot_id: None,
@@ -149,7 +162,7 @@ fn ledger(frames: &[EncodedFrame]) -> Result<Ledger> {
             media_time: i64::from(index) * i64::from(VIDEO_CLOCK_RATE / broadcast::FPS),
             picture: digest.picture,
             parameter_sets: digest.parameter_sets,
-            key: digest.parameter_sets.is_some(),
+            key: index == FIRST,
             muted: false,
             due_us: due_us(index),
             captured_us: due_us(index),
