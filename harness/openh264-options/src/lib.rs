@@ -5,7 +5,6 @@
 //! (codec_app_def.h), or the access to the object that has them.
 
 use std::ffi::c_int;
-use std::fmt;
 
 use openh264::encoder::Encoder;
 use openh264_sys2::{
@@ -14,7 +13,8 @@ use openh264_sys2::{
 };
 
 /// An option that the encoder did not take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the encoder refused to {option} (code {code})")]
 pub struct OptionRefused {
     /// What was asked for.
     pub option: &'static str,
@@ -22,14 +22,6 @@ pub struct OptionRefused {
     /// first picture.
     pub code: i32,
 }
-
-impl fmt::Display for OptionRefused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the encoder refused to {} (code {})", self.option, self.code)
-    }
-}
-
-impl std::error::Error for OptionRefused {}
 
 /// Keeps the encoder from writing to stderr, also while it is set up.
 ///
