@@ -171,8 +171,10 @@ pub(super) struct ServeArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum FixtureCommand {
-    /// Write the drawn clip as a y4m file that any player opens
-    #[command(after_help = "Example:\n  greenroom fixture generate --size 1280x720 --seconds 20 clip.y4m")]
+    /// Write the drawn clip as a y4m file, or the drawn voice as a wav file, that any player opens
+    #[command(after_help = "Examples:\n  \
+        greenroom fixture generate --size 1280x720 --seconds 20 clip.y4m\n  \
+        greenroom fixture generate --seconds 20 voice.wav")]
     Generate {
         /// Picture size
         #[arg(long, default_value = "640x360", value_name = "WxH")]
@@ -186,7 +188,7 @@ pub(super) enum FixtureCommand {
         /// Seed: the same one gives the same bits
         #[arg(long, default_value_t = 1, value_name = "N")]
         seed: u64,
-        /// File to write
+        /// File to write: .y4m, or .wav for sound
         file: PathBuf,
     },
 }

@@ -14,6 +14,10 @@ pub(super) fn fixture(command: FixtureCommand) -> u8 {
         seed,
         file,
     } = command;
+    if file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wav")) {
+        let what = format!("{}: {seconds} s of a drawn voice, seed {seed}", file.display());
+        return said(greenroom_fixtures::generate_wav(&file, seconds, seed), &what);
+    }
     let frames = seconds * fps;
     let live = std::io::stderr().is_terminal();
     let progress = |done: u32| {
@@ -25,13 +29,18 @@ pub(super) fn fixture(command: FixtureCommand) -> u8 {
     if live {
         let _ = write!(std::io::stderr(), "\r\u{1b}[K");
     }
+    let what = format!(
+        "{}: {frames} frames of {size} at {fps} fps, seed {seed}",
+        file.display()
+    );
+    said(written, &what)
+}
+
+/// Says what was written, or why nothing was.
+fn said(written: Result<(), impl std::fmt::Display>, what: &str) -> u8 {
     match written {
         Ok(()) => {
-            let _ = writeln!(
-                std::io::stdout(),
-                "{}: {frames} frames of {size} at {fps} fps, seed {seed}",
-                file.display()
-            );
+            let _ = writeln!(std::io::stdout(), "{what}");
             exit::PASS
         }
         Err(error) => {
