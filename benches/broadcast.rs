@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use anyhow::Result;
+use greenroom::media::codec::Codec;
 use greenroom::media::encode::{AccessUnit, Encoder};
 use greenroom_fixtures::{Clip, Picture, Size, Stamp};
 
@@ -15,7 +16,7 @@ pub(crate) const FPS: u32 = 30;
 pub(crate) fn encoded(size: Size, bitrate_bps: u32, frames: Range<u32>) -> Result<Vec<AccessUnit>> {
     let mut clip = Clip::procedural(size, FPS, frames.end, 1);
     let mut picture = Picture::of_size(size);
-    let mut encoder = Encoder::new(size, clip.frame_rate(), bitrate_bps)?;
+    let mut encoder = Encoder::new(Codec::H264, size, clip.frame_rate(), bitrate_bps)?;
     let first = frames.start;
     frames
         .map(|frame| {

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use greenroom::media::codec::Codec;
 use greenroom::media::h264::FrameDigest;
+use greenroom::media::kind::MediaKind;
 use greenroom::media::ledger::{
     KEPT_FRAMES, LEDGER_VERSION, Ledger, LedgerEntry, LedgerFrame, LedgerHeader, Span,
 };
@@ -91,7 +92,7 @@ fn receive(
                         digest: frame.digest,
                         completed_us: clock.us(frame.completed_at),
                     };
-                    verifier.frame(arrived, ledger, &mut judgements);
+                    verifier.frame(arrived, ledger.track(MediaKind::Video), &mut judgements);
                 }
                 Reassembled::Damaged { .. } => verifier.damaged(),
             }
@@ -102,7 +103,7 @@ fn receive(
         last: Some(FIRST + FRAMES - 1),
         skipped: 0,
     };
-    let tally = verifier.finish(Some(span), None, ledger, &mut judgements);
+    let tally = verifier.finish(Some(span), None, ledger.track(MediaKind::Video), &mut judgements);
     (tally, reassembler.stats())
 }
 
@@ -146,8 +147,9 @@ fn ledger(codec: Codec, frames: &[EncodedFrame]) -> Result<Ledger> {
     let mut ledger = Ledger::default();
     ledger.apply(LedgerEntry::Header(LedgerHeader {
         greenroom_ledger: LEDGER_VERSION,
-        codec: codec.name().to_owned(),
-        clock_rate: VIDEO_CLOCK_RATE,
+        video: codec,
+        audio: None,
+        clip: String::new(),
         epoch_unix_us: 0,
         boot_id: None,
     }))?;
@@ -164,6 +166,8 @@ fn ledger(codec: Codec, frames: &[EncodedFrame]) -> Result<Ledger> {
             parameter_sets: digest.parameter_sets,
             key: index == FIRST,
             muted: false,
+            stamp: Some(index),
+            level_dbfs: None,
             due_us: due_us(index),
             captured_us: due_us(index),
             encoded_us: due_us(index) + ENCODING_US,

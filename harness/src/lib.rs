@@ -39,6 +39,7 @@ pub use report::{EXIT_INTERRUPTED, REPORT_VERSION, Report, Style};
 pub use run::{BroadcasterHandle, RunHandle, ViewerHandle};
 pub use run::{Environment, LedgerFileError, Run, RunError};
 pub use scenario::{
-    Action, Deadlines, DecodeSelection, JoinSpec, MAX_VIEWERS, MediaFault, MediaSpec, NetworkSpec, Party,
-    PlantedDelays, RoleSelection, RoomSpec, Scenario, ScenarioError, TimedAction,
+    Action, AudioHole, AudioSource, Deadlines, DecodeSelection, JoinSpec, MAX_VIEWERS, MediaFault, MediaSpec,
+    Muting, NetworkSpec, Party, PlantedDelays, RoleSelection, RoomSpec, Scenario, ScenarioError, SourceFlaws,
+    TimedAction,
 };

@@ -10,6 +10,7 @@ use greenroom_signaling::RoomId;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::media::codec::Codec;
 use crate::net::impair::Impairment;
 
 /// Most viewers in one run of one process.
@@ -47,6 +48,8 @@ pub struct Scenario {
     pub faults: Vec<MediaFault>,
     /// Delays added on purpose to single stages, to prove that they are measured where they are.
     pub planted_delays: PlantedDelays,
+    /// Faults of the broadcaster itself, made on purpose, to prove that viewers notice.
+    pub flaws: SourceFlaws,
 }
 
 impl Default for Scenario {
@@ -65,6 +68,7 @@ impl Default for Scenario {
             decode: DecodeSelection::Count(1),
             faults: Vec::new(),
             planted_delays: PlantedDelays::default(),
+            flaws: SourceFlaws::default(),
         }
     }
 }
@@ -104,7 +108,10 @@ pub enum RoleSelection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MediaSpec {
-    /// A y4m file; the procedural clip if absent.
+    /// Codec of the video: H.264 is encoded live; VP8 is sent from an IVF file, or encoded live by a build
+    /// with the feature `libvpx`. Default `h264`.
+    pub codec: Codec,
+    /// A y4m file, or an IVF file for VP8; the procedural clip if absent.
     pub video: Option<PathBuf>,
     /// Picture size of the procedural clip. Default 640×360.
     #[serde(with = "size")]
@@ -113,15 +120,39 @@ pub struct MediaSpec {
     pub fps: Option<u32>,
     /// Bitrate in bits per second. Default 1,000,000.
     pub bitrate_bps: u32,
+    /// What is to be heard. Default: the procedural sound.
+    pub audio: AudioSource,
+    /// Whether the bitrate follows what viewers estimate (REMB), and viewers estimate. Default no, so that
+    /// runs compare.
+    pub adapt: bool,
+    /// Whether messages go both ways over a data channel. Default no.
+    pub data_channel: bool,
+}
+
+/// What is to be heard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AudioSource {
+    /// The procedural, speech-like sound.
+    #[default]
+    Procedural,
+    /// A wav file.
+    File(PathBuf),
+    /// Nothing: there is no audio track.
+    None,
 }
 
 impl Default for MediaSpec {
     fn default() -> Self {
         Self {
+            codec: Codec::H264,
             video: None,
             size: Size::DEFAULT,
             fps: None,
             bitrate_bps: 1_000_000,
+            audio: AudioSource::default(),
+            adapt: false,
+            data_channel: false,
         }
     }
 }
@@ -217,10 +248,15 @@ pub enum Action {
         /// What.
         text: String,
     },
-    /// The broadcaster mutes its video: black pictures from then on.
-    Mute,
-    /// The broadcaster unmutes its video.
-    Unmute,
+    /// The broadcaster mutes: black pictures and silence from then on.
+    Mute(Muting),
+    /// The broadcaster unmutes.
+    Unmute(Muting),
+    /// The broadcaster's encoder is set to another bitrate, without a new key frame.
+    Bitrate {
+        /// Bits per second of the video.
+        bps: u32,
+    },
     /// The broadcaster stops the stream.
     Stop,
     /// One more viewer joins; it gets the next free number.
@@ -241,6 +277,19 @@ pub enum Action {
     BroadcasterReturn,
     /// The embedded signaling server vanishes.
     KillServer,
+}
+
+/// What is muted or unmuted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Muting {
+    /// Pictures and sound.
+    #[default]
+    All,
+    /// Pictures only.
+    Video,
+    /// Sound only.
+    Audio,
 }
 
 /// Somebody in a room.
@@ -293,6 +342,22 @@ pub enum MediaFault {
         /// Viewer number, from 1.
         viewer: u32,
     },
+    /// One byte of a sound packet is flipped.
+    FlipSound {
+        /// Viewer number, from 1.
+        viewer: u32,
+        /// Packet number.
+        packet: u32,
+    },
+    /// Sound packets are not sent: a hole of 20 ms each.
+    DropSound {
+        /// Viewer number, from 1.
+        viewer: u32,
+        /// Number of the first one.
+        packet: u32,
+        /// How many.
+        packets: u32,
+    },
 }
 
 impl MediaFault {
@@ -303,6 +368,8 @@ impl MediaFault {
             | Self::DropFrame { viewer, .. }
             | Self::RepeatFrame { viewer, .. }
             | Self::Freeze { viewer, .. }
+            | Self::FlipSound { viewer, .. }
+            | Self::DropSound { viewer, .. }
             | Self::WithholdKeyFrames { viewer } => *viewer,
         }
     }
@@ -321,6 +388,37 @@ pub struct PlantedDelays {
     /// In the decoder.
     #[serde(rename = "decode_ms", with = "millis")]
     pub decode: Duration,
+}
+
+/// What is wrong with the broadcaster itself, on purpose. Default: nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SourceFlaws {
+    /// Sound leaves so much later than its pictures.
+    #[serde(rename = "audio_late_ms", with = "millis")]
+    pub audio_late: Duration,
+    /// The microphone gives nothing for a while; packets go on.
+    pub audio_hole: Option<AudioHole>,
+    /// The sound was sampled at this rate, in Hz, and is taken for 48,000.
+    pub audio_sampled_at: Option<u32>,
+    /// Frames per second that really come, while the clip's own rate is announced.
+    pub video_fps: Option<u32>,
+    /// Pictures are blurred by this many samples in every direction.
+    pub blur: Option<u32>,
+    /// Muting is signaled and not done.
+    pub ignores_mute: bool,
+    /// Stopping is signaled and not done.
+    pub ignores_stop: bool,
+}
+
+/// Where the microphone gives nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AudioHole {
+    /// Number of the first sound packet that is silent.
+    pub packet: u32,
+    /// How many.
+    pub packets: u32,
 }
 
 /// A scenario that cannot be run.
@@ -398,11 +496,11 @@ impl Scenario {
             },
             TimedAction {
                 at: at(0.4),
-                action: Action::Mute,
+                action: Action::Mute(Muting::All),
             },
             TimedAction {
                 at: at(0.5),
-                action: Action::Unmute,
+                action: Action::Unmute(Muting::All),
             },
         ]
     }
@@ -468,11 +566,34 @@ impl Scenario {
         {
             return out_of_bounds("the frame rate", fps.to_string(), "1 to 120 frames per second");
         }
-        if !(10_000..=50_000_000).contains(&self.media.bitrate_bps) {
+        if self.media.codec.is_audio() {
+            return out_of_bounds("the video codec", self.media.codec.to_string(), "h264 or vp8");
+        }
+        let bitrates = self.timeline.iter().filter_map(|timed| match timed.action {
+            Action::Bitrate { bps } => Some(bps),
+            _ => None,
+        });
+        for bps in bitrates.chain([self.media.bitrate_bps]) {
+            if !(10_000..=50_000_000).contains(&bps) {
+                return out_of_bounds("the bitrate", format!("{bps} bit/s"), "10 kbit/s to 50 Mbit/s");
+            }
+        }
+        if let Some(fps) = self.flaws.video_fps
+            && !(1..=120).contains(&fps)
+        {
             return out_of_bounds(
-                "the bitrate",
-                format!("{} bit/s", self.media.bitrate_bps),
-                "10 kbit/s to 50 Mbit/s",
+                "the flawed frame rate",
+                fps.to_string(),
+                "1 to 120 frames per second",
+            );
+        }
+        if let Some(rate) = self.flaws.audio_sampled_at
+            && !(8_000..=192_000).contains(&rate)
+        {
+            return out_of_bounds(
+                "the flawed sample rate",
+                format!("{rate} Hz"),
+                "8,000 to 192,000 Hz",
             );
         }
         if let Some(rate) = self.join.rate_per_s
@@ -501,6 +622,7 @@ impl Scenario {
             self.planted_delays.capture,
             self.planted_delays.encode,
             self.planted_delays.decode,
+            self.flaws.audio_late,
         ];
         let freezes = self.faults.iter().filter_map(|fault| match fault {
             MediaFault::Freeze { duration, .. } => Some(*duration),

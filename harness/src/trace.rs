@@ -9,6 +9,7 @@ mod redact;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{ConnectionState, IceConnectionState};
+use crate::media::kind::MediaKind;
 use crate::scenario::Action;
 
 pub(crate) use record::{Recorder, Trace};
@@ -84,8 +85,8 @@ pub enum TraceKind {
         way: FrameWay,
         handshake_type: u8,
     },
-    /// The first RTP packet arrived.
-    FirstPacket { connection: u64 },
+    /// The first RTP packet of a track arrived.
+    FirstPacket { connection: u64, media: MediaKind },
     /// The first key frame is complete.
     FirstFrame { connection: u64, bytes: u32 },
     /// A frame arrived with another content than was sent.
@@ -104,7 +105,12 @@ pub enum TraceKind {
         bytes: u64,
         verified: u64,
         key_frames: u32,
+        sound_packets: u32,
     },
+    /// A sound packet arrived with another content than was sent.
+    SoundCorrupt { index: u32 },
+    /// The broadcaster's encoder was set to another bitrate.
+    Bitrate { bps: u64 },
     /// A verified frame, at the first viewer of each room only.
     Frame {
         index: u32,

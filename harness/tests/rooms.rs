@@ -7,7 +7,7 @@
 
 mod support;
 
-use greenroom::{Action, DecodeSelection, Party, Run};
+use greenroom::{Action, DecodeSelection, Muting, Party, Run};
 use support::{ms, report, small};
 
 fn chat(from: Party, text: &str) -> Action {
@@ -111,9 +111,9 @@ async fn a_mute_is_seen_by_a_late_joiner_and_as_black_pictures() {
     let run = small()
         .decode(DecodeSelection::All)
         .duration(ms(2_500))
-        .at(ms(500), Action::Mute)
+        .at(ms(500), Action::Mute(Muting::All))
         .at(ms(1_000), Action::Join)
-        .at(ms(2_000), Action::Unmute);
+        .at(ms(2_000), Action::Unmute(Muting::All));
     let report = report(run).await;
     report.assert_passed();
     let late = report.viewer(3).unwrap();

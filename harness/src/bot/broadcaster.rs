@@ -4,32 +4,32 @@
 //! gets it. It does not judge what becomes of them.
 
 mod fanout;
+mod messages;
 mod record;
 mod stream;
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_signaling::{
-    ClientConfig, ClientEvents, ClientHandle, CloseReason, Command, ErrorCode, Event, MutedMedia, PeerId,
-    Role, RoomId, SdpType,
+    ClientConfig, ClientEvents, ClientHandle, CloseReason, Command, ErrorCode, Event, Muted, MutedMedia,
+    PeerId, Role, RoomId, SdpType,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use self::fanout::Fanout;
+use self::stream::{Outbox, Position};
 use super::Shared;
-use super::pace::Pacer;
-use super::source::Source;
+use super::source::Sources;
 use super::viewer::ChatLine;
-use crate::engine::{ConnectionState, EngineCommand, EngineEvent, EngineEventKind};
+use crate::engine::{ConnectionId, ConnectionState, EngineCommand, EngineEvent, EngineEventKind};
 use crate::measure::measured::{PeerError, PeerErrorKind};
-use crate::media::ledger::LedgerFrame;
-use crate::media::packetize::EncodedFrame;
+use crate::scenario::{Muting, RoleSelection};
 use crate::trace::TraceKind;
 
-pub(crate) use self::record::{BroadcasterCommand, BroadcasterRecord};
+pub(crate) use self::record::{BroadcasterCommand, BroadcasterRecord, StreamPosition};
 
 /// How long a broadcaster that leaves keeps its connections open for the last frames to arrive.
 const LINGER: Duration = Duration::from_millis(300);
@@ -37,27 +37,31 @@ const LINGER: Duration = Duration::from_millis(300);
 const TEARDOWN: Duration = Duration::from_millis(1_000);
 /// Engine events that may wait for the bot; its viewers share them.
 const EVENT_CAPACITY: usize = 8_192;
+/// Least bitrate that an estimate can bring the encoder to, in bits per second.
+const MIN_BITRATE_BPS: u64 = 50_000;
 /// Errors that are kept.
 const MAX_ERRORS: usize = 16;
 /// Chat lines that are kept.
 const MAX_CHAT: usize = 1_000;
 
-/// Runs a broadcaster from `start` until it is told to leave; frames are numbered from `first_index`.
+/// Runs a broadcaster from `start` until it is told to leave; its stream goes on where `from` says.
 pub(crate) async fn run(
     shared: Arc<Shared>,
-    source: Source,
-    first_index: u32,
+    sources: Sources,
+    from: StreamPosition,
     start: Instant,
     mut commands: mpsc::Receiver<BroadcasterCommand>,
-) -> (BroadcasterRecord, Source) {
+) -> (BroadcasterRecord, Sources) {
     let label = shared.label("broadcaster");
+    let rate = sources.video.rate();
     let mut record = BroadcasterRecord {
-        next_index: first_index,
+        next: from,
+        frame_rate: f64::from(rate.num()) / f64::from(rate.den()),
         ..BroadcasterRecord::default()
     };
     tokio::select! {
         () = tokio::time::sleep_until(start) => {}
-        () = told_to_leave(&mut commands) => return (record, source),
+        () = told_to_leave(&mut commands) => return (record, sources),
     }
     let config = ClientConfig {
         observer: shared.frame_observer(&label),
@@ -65,7 +69,7 @@ pub(crate) async fn run(
     };
     let dialed = tokio::select! {
         dialed = shared.dialer.connect(config) => dialed,
-        () = told_to_leave(&mut commands) => return (record, source),
+        () = told_to_leave(&mut commands) => return (record, sources),
     };
     let (signaling, mut incoming) = match dialed {
         Ok(connected) => connected,
@@ -74,7 +78,7 @@ pub(crate) async fn run(
             shared.trace.now(&label, || TraceKind::SignalingClosed {
                 reason: error.to_string(),
             });
-            return (record, source);
+            return (record, sources);
         }
     };
     shared.trace.now(&label, || TraceKind::SignalingOpen);
@@ -85,11 +89,13 @@ pub(crate) async fn run(
         label,
         record,
         signaling: Some(signaling),
-        source,
-        pacer: None,
-        first_index,
-        outbox: VecDeque::new(),
-        muted: false,
+        sources,
+        video: Position::at(from.video_turn, from.video_index),
+        sound: Position::at(from.sound_index, from.sound_index),
+        outbox: Outbox::new(),
+        muted: Muted::default(),
+        estimates: BTreeMap::new(),
+        messages: BTreeMap::new(),
         live: true,
         key_frame_wanted: false,
         last_key_frame: None,
@@ -98,7 +104,12 @@ pub(crate) async fn run(
     bot.join_room();
     bot.main_loop(&mut incoming, &mut events, &mut commands).await;
     bot.teardown(&mut incoming, &mut events).await;
-    (bot.record, bot.source)
+    bot.record.next = StreamPosition {
+        video_turn: bot.video.next_turn,
+        video_index: bot.video.next_index,
+        sound_index: bot.sound.next_index,
+    };
+    (bot.record, bot.sources)
 }
 
 async fn told_to_leave(commands: &mut mpsc::Receiver<BroadcasterCommand>) {
@@ -116,13 +127,15 @@ struct BroadcasterBot {
     record: BroadcasterRecord,
     signaling: Option<ClientHandle>,
     fanout: Fanout,
-    source: Source,
-    /// Runs from the first connection on: before it there is nobody to encode for.
-    pacer: Option<Pacer>,
-    first_index: u32,
-    /// Encoded frames in the planted delay of the encoder.
-    outbox: VecDeque<(Instant, Arc<EncodedFrame>, LedgerFrame)>,
-    muted: bool,
+    sources: Sources,
+    video: Position,
+    sound: Position,
+    outbox: Outbox,
+    muted: Muted,
+    /// What each viewer estimates that its path carries, in bits per second.
+    estimates: BTreeMap<ConnectionId, u64>,
+    /// When the next message is due on each open data channel.
+    messages: BTreeMap<ConnectionId, Instant>,
     live: bool,
     key_frame_wanted: bool,
     last_key_frame: Option<Instant>,
@@ -138,9 +151,7 @@ impl BroadcasterBot {
     ) {
         let mut signaling_open = true;
         loop {
-            let capture_at = self.next_capture();
-            let dispatch_at = self.outbox.front().map(|(ready, ..)| *ready);
-            let wake_at = [capture_at, dispatch_at, self.leaving]
+            let wake_at = [self.next_turn(), self.leaving, self.next_message()]
                 .into_iter()
                 .flatten()
                 .min();
@@ -157,9 +168,8 @@ impl BroadcasterBot {
                 },
             }
             let now = Instant::now();
-            let captured = self.capture_due(now);
-            self.dispatch_due(Instant::now());
-            if captured {
+            self.say_on_data_channels(now);
+            if self.take_due(now) {
                 // One frame a turn: an encoder that is too slow must not keep the rest of the bot waiting.
                 tokio::task::yield_now().await;
             }
@@ -204,24 +214,49 @@ impl BroadcasterBot {
                 self.record.chat_said += 1;
                 self.say(Command::Chat { text });
             }
-            BroadcasterCommand::Mute(true) => {
-                self.muted = true;
-                self.say(Command::Mute {
-                    media: MutedMedia::Video,
-                });
-            }
-            BroadcasterCommand::Mute(false) => {
-                self.muted = false;
-                self.say(Command::Unmute {
-                    media: MutedMedia::Video,
-                });
-            }
+            BroadcasterCommand::Mute(muted, what) => self.mute(muted, what),
+            BroadcasterCommand::Bitrate(bps) => self.set_bitrate(bps),
             BroadcasterCommand::Stop => {
-                self.stop_stream();
+                if !self.shared.scenario.flaws.ignores_stop {
+                    self.stop_stream();
+                }
                 self.say(Command::Stop);
             }
             BroadcasterCommand::Leave => self.begin_leaving(),
         }
+    }
+
+    fn mute(&mut self, muted: bool, what: Muting) {
+        let media = match what {
+            Muting::All => MutedMedia::All,
+            Muting::Video => MutedMedia::Video,
+            Muting::Audio => MutedMedia::Audio,
+        };
+        if !self.shared.scenario.flaws.ignores_mute {
+            if what != Muting::Audio {
+                self.muted.video = muted;
+            }
+            if what != Muting::Video {
+                self.muted.audio = muted;
+            }
+        }
+        self.say(if muted {
+            Command::Mute { media }
+        } else {
+            Command::Unmute { media }
+        });
+    }
+
+    /// Follows the viewer whose path carries least, when it is to.
+    fn on_estimate(&mut self, connection: ConnectionId, bps: u64) {
+        if !self.shared.scenario.media.adapt {
+            return;
+        }
+        self.estimates.insert(connection, bps);
+        let most = u64::from(self.shared.scenario.media.bitrate_bps);
+        let least = self.estimates.values().copied().min().unwrap_or(most);
+        let bps = least.clamp(MIN_BITRATE_BPS, most.max(MIN_BITRATE_BPS));
+        self.set_bitrate(u32::try_from(bps).unwrap_or(u32::MAX));
     }
 
     fn begin_leaving(&mut self) {
@@ -238,7 +273,7 @@ impl BroadcasterBot {
             Event::Joined { id, peers, state, .. } => {
                 self.record.joined = true;
                 // A room stays muted when its broadcaster leaves and returns.
-                self.muted = state.muted.video;
+                self.muted = state.muted;
                 self.fanout.set_broadcaster(id);
                 for (peer, role) in peers {
                     self.greet(peer, role);
@@ -399,20 +434,32 @@ impl BroadcasterBot {
                 });
                 self.note_error(PeerErrorKind::Engine, format!("{viewer}: {error}"));
             }
-            EngineEventKind::Closed => self.fanout.closed(event.connection),
+            EngineEventKind::Estimate { bps } => self.on_estimate(event.connection, bps),
+            EngineEventKind::DataOpen => self.data_opened(event.connection, at),
+            EngineEventKind::Data(message) => {
+                // Viewers of this process read the same clock; others read one that we do not know.
+                let offset = (self.shared.scenario.role == RoleSelection::All).then_some(0);
+                let at_us = self.shared.clock.us(at);
+                self.record
+                    .data
+                    .received(viewer.as_str(), &message, at_us, offset);
+            }
+            EngineEventKind::Closed => {
+                self.fanout.closed(event.connection);
+                self.estimates.remove(&event.connection);
+                self.messages.remove(&event.connection);
+            }
             EngineEventKind::Stats(_)
-            | EngineEventKind::FirstPacket
-            | EngineEventKind::Frame(_)
+            | EngineEventKind::FirstPacket(_)
+            | EngineEventKind::Frame(..)
             | EngineEventKind::FrameDamaged { .. } => {}
         }
     }
 
-    fn on_connected(&mut self, connection: crate::engine::ConnectionId) {
+    fn on_connected(&mut self, connection: ConnectionId) {
         self.fanout.connected(connection);
         self.key_frame_wanted = true;
-        if self.live && self.pacer.is_none() {
-            self.pacer = Some(Pacer::new(Instant::now(), self.source.rate()));
-        }
+        self.start_stream(Instant::now());
     }
 
     /// Takes statistics, closes every connection and leaves the room, each under a deadline.

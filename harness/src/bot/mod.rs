@@ -6,8 +6,8 @@
 pub(crate) mod broadcaster;
 pub(crate) mod dial;
 pub(crate) mod pace;
+pub(crate) mod reference;
 pub(crate) mod session;
-#[cfg_attr(not(feature = "h264"), path = "no_source.rs")]
 pub(crate) mod source;
 pub(crate) mod viewer;
 
@@ -40,6 +40,10 @@ pub(crate) struct Shared {
     pub(crate) figures: Mutex<Figures>,
     /// Peer id of each viewer bot, by its number; faults are planted by number.
     pub(crate) numbers: Mutex<HashMap<String, u32>>,
+    /// What the pictures of the room were meant to be, and what the ledger must call them; absent when that
+    /// cannot be known.
+    pub(crate) reference: Option<Mutex<reference::Reference>>,
+    pub(crate) clip: String,
     /// Prefix of peer labels, when there are several rooms.
     pub(crate) label_prefix: String,
 }
@@ -52,6 +56,20 @@ impl Shared {
 
     pub(crate) fn figures(&self) -> MutexGuard<'_, Figures> {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The picture that a stamp names, if it can be drawn here.
+    pub(crate) fn reference_picture(&self, number: u32) -> Option<Arc<greenroom_fixtures::Picture>> {
+        let same_clip = self
+            .ledger
+            .lock()
+            .header()
+            .is_some_and(|header| header.clip == self.clip);
+        let reference = self.reference.as_ref().filter(|_| same_clip)?;
+        reference
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .picture(number)
     }
 
     pub(crate) fn number_of(&self, peer: &str) -> Option<u32> {

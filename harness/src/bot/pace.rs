@@ -11,25 +11,44 @@ use crate::media::rtp_time::VIDEO_CLOCK_RATE;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pacer {
     start: Instant,
-    rate: FrameRate,
+    /// Turns in so many seconds.
+    turns: u32,
+    seconds: u32,
 }
 
 impl Pacer {
+    /// At the rate of a clip.
     pub(crate) fn new(start: Instant, rate: FrameRate) -> Self {
-        Self { start, rate }
+        Self {
+            start,
+            turns: rate.num(),
+            seconds: rate.den(),
+        }
+    }
+
+    /// At a whole number of frames a second, which must not be 0.
+    pub(crate) fn at_fps(start: Instant, fps: u32) -> Self {
+        Self {
+            start,
+            turns: fps.max(1),
+            seconds: 1,
+        }
+    }
+
+    /// At the rate of sound packets.
+    pub(crate) fn of_sound(start: Instant) -> Self {
+        Self::at_fps(start, 1_000 / super::source::PACKET_MS)
     }
 
     /// When frame `index` is due.
     pub(crate) fn due(&self, index: u32) -> Instant {
-        let nanos =
-            u128::from(index) * u128::from(self.rate.den()) * 1_000_000_000 / u128::from(self.rate.num());
+        let nanos = u128::from(index) * u128::from(self.seconds) * 1_000_000_000 / u128::from(self.turns);
         self.start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// Media time of frame `index`, in ticks of the 90 kHz clock.
+    /// Media time of video frame `index`, in ticks of the 90 kHz clock.
     pub(crate) fn media_time(&self, index: u32) -> i64 {
-        i64::from(index) * i64::from(self.rate.den()) * i64::from(VIDEO_CLOCK_RATE)
-            / i64::from(self.rate.num())
+        i64::from(index) * i64::from(self.seconds) * i64::from(VIDEO_CLOCK_RATE) / i64::from(self.turns)
     }
 }
 

@@ -1,100 +1,178 @@
-//! The broadcaster's source: pictures from a clip, stamped, encoded and packetized.
+//! The broadcaster's sources: what is shown and heard, encoded and packetized, by number.
 //!
-//! Owns the path from a frame number to an [`EncodedFrame`]; the caller says when.
+//! Owns the choice among clips, files and encoders. The caller says when; nothing here knows a viewer.
+
+mod ivf;
+mod pictures;
+mod sound;
 
 use std::sync::Arc;
 
-use greenroom_fixtures::{Clip, ClipError, FrameRate, Picture, Stamp, StampError};
+use greenroom_fixtures::{BurstError, ClipError, FlashError, FrameRate, IvfError, SoundError, StampError};
 use thiserror::Error;
 
 use crate::media::codec::Codec;
-use crate::media::encode::{EncodeError, Encoder};
-use crate::media::packetize::{EncodedFrame, PacketizeError, Packetizer};
-use crate::scenario::MediaSpec;
+use crate::media::encode::EncodeError;
+use crate::media::opus::OpusError;
+use crate::media::packetize::{EncodedFrame, PacketizeError};
+use crate::scenario::{AudioSource, Scenario};
+
+use self::ivf::IvfSource;
+use self::pictures::PictureSource;
+pub(crate) use self::sound::{PACKET_MS, SoundSource};
 
 /// A source that cannot give a frame.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum SourceError {
     /// The clip.
     #[error(transparent)]
     Clip(#[from] ClipError),
-    /// The picture is too small for a stamp.
+    /// The IVF file.
+    #[error(transparent)]
+    Ivf(#[from] IvfError),
+    /// The wav file.
+    #[error(transparent)]
+    Sound(#[from] SoundError),
+    /// The picture is too small for its marks.
     #[error("the clip's pictures cannot be stamped: {0}; use a clip of 160x90 or larger")]
     Stamp(#[from] StampError),
+    /// The picture is too small for its flash.
+    #[error("the clip's pictures cannot be marked: {0}")]
+    Flash(#[from] FlashError),
+    /// The sound cannot carry its burst.
+    #[error(transparent)]
+    Burst(#[from] BurstError),
     /// The encoder.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// The sound encoder.
+    #[error(transparent)]
+    Opus(#[from] OpusError),
     /// The packetizer.
     #[error(transparent)]
     Packetize(#[from] PacketizeError),
+    /// VP8 from something that is not VP8 yet.
+    #[error(
+        "VP8 from {what} needs a live VP8 encoder, which this build has not; build greenroom with the feature `libvpx`, or give an IVF file with --video"
+    )]
+    NoVp8Encoder {
+        /// What was to be encoded.
+        what: String,
+    },
+    /// An IVF file without VP8.
+    #[error("{path} is an IVF file, which holds VP8; add --codec vp8")]
+    IvfIsVp8 {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+    /// A frame rate for frames that are encoded already.
+    #[error("an IVF file is sent at its own frame rate; leave --fps out")]
+    FixedRate,
 }
 
-/// Frames of the procedural clip before it repeats: two minutes at 30 fps.
-const PROCEDURAL_FRAMES: u32 = 3_600;
-
-/// Gives encoded frames by number.
+/// The next frame of a source, and what can be known of its picture.
 #[derive(Debug)]
-pub(crate) struct Source {
-    clip: Clip,
-    rate: FrameRate,
-    picture: Picture,
-    black: Picture,
-    encoder: Encoder,
-    packetizer: Packetizer,
-    stream: u8,
+pub(crate) struct SourceFrame {
+    pub(crate) encoded: Arc<EncodedFrame>,
+    /// Frame number in its stamp; `None` when it has none.
+    pub(crate) stamp: Option<u32>,
 }
 
-impl Source {
-    /// Opens the clip and sets the encoder up; `stream` goes into the stamp.
-    pub(crate) fn open(media: &MediaSpec, seed: u64, stream: u8) -> Result<Self, SourceError> {
-        let clip = match &media.video {
-            Some(path) => Clip::open_y4m(path)?,
-            None => Clip::procedural(media.size, media.fps.unwrap_or(30), PROCEDURAL_FRAMES, seed),
-        };
-        let rate = media
-            .fps
-            .and_then(|fps| FrameRate::new(fps, 1).ok())
-            .unwrap_or_else(|| clip.frame_rate());
-        let size = clip.size();
+/// Where a frame belongs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    /// Number of the frame among those that are sent.
+    pub(crate) index: u32,
+    /// Number of its turn: counts on while nothing is sent.
+    pub(crate) turn: u32,
+    /// Media time in ticks of the RTP clock.
+    pub(crate) media_time: i64,
+}
+
+/// Everything that one broadcaster shows and says.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) video: VideoSource,
+    pub(crate) sound: Option<SoundSource>,
+}
+
+impl Sources {
+    /// Opens what the scenario asks for; `stream` goes into the stamps.
+    pub(crate) fn open(scenario: &Scenario, stream: u8) -> Result<Self, SourceError> {
+        let media = &scenario.media;
         Ok(Self {
-            encoder: Encoder::new(size, rate, media.bitrate_bps)?,
-            packetizer: Packetizer::new(Codec::H264),
-            picture: Picture::of_size(size),
-            black: Picture::of_size(size),
-            clip,
-            rate,
-            stream,
+            video: VideoSource::open(scenario, stream)?,
+            sound: match media.audio {
+                AudioSource::None => None,
+                _ => Some(SoundSource::open(scenario)?),
+            },
         })
     }
+}
 
-    /// Frames per second.
-    pub(crate) fn rate(&self) -> FrameRate {
-        self.rate
+/// Gives encoded frames, one a turn.
+#[derive(Debug)]
+pub(crate) enum VideoSource {
+    /// Pictures, encoded live.
+    Pictures(Box<PictureSource>),
+    /// Frames that are encoded already.
+    Ivf(Box<IvfSource>),
+}
+
+impl VideoSource {
+    fn open(scenario: &Scenario, stream: u8) -> Result<Self, SourceError> {
+        let media = &scenario.media;
+        let is_ivf = media
+            .video
+            .as_ref()
+            .and_then(|path| path.extension())
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("ivf"));
+        match (media.codec, &media.video) {
+            (Codec::Vp8, Some(path)) if is_ivf => {
+                if media.fps.is_some() {
+                    return Err(SourceError::FixedRate);
+                }
+                Ok(Self::Ivf(Box::new(IvfSource::open(path)?)))
+            }
+            // Without an encoder the fixture in the binary is what can be sent.
+            (Codec::Vp8, None) if !cfg!(feature = "libvpx") => {
+                if media.fps.is_some() {
+                    return Err(SourceError::FixedRate);
+                }
+                Ok(Self::Ivf(Box::new(IvfSource::fixture()?)))
+            }
+            (_, Some(path)) if is_ivf => Err(SourceError::IvfIsVp8 { path: path.clone() }),
+            _ => Ok(Self::Pictures(Box::new(PictureSource::open(scenario, stream)?))),
+        }
     }
 
-    /// Encodes frame `index`, as a black picture if muted, as a key frame if asked.
+    /// Frames per second that are announced.
+    pub(crate) fn rate(&self) -> FrameRate {
+        match self {
+            Self::Pictures(source) => source.rate(),
+            Self::Ivf(source) => source.rate(),
+        }
+    }
+
+    /// The next frame, as a key frame if asked; `None` when nothing is sent this time.
     pub(crate) fn frame(
         &mut self,
-        index: u32,
-        media_time: i64,
+        slot: Slot,
         muted: bool,
         key: bool,
-    ) -> Result<Arc<EncodedFrame>, SourceError> {
-        let picture = if muted {
-            &self.black
-        } else {
-            self.clip.picture(index, &mut self.picture)?;
-            Stamp {
-                stream: self.stream,
-                frame: index,
-            }
-            .write(&mut self.picture)?;
-            &self.picture
-        };
-        let unit = self.encoder.encode(index, picture, key)?;
-        Ok(Arc::new(
-            self.packetizer
-                .packetize(index, media_time, unit.key, unit.bytes)?,
-        ))
+    ) -> Result<Option<SourceFrame>, SourceError> {
+        match self {
+            Self::Pictures(source) => source.frame(slot, muted, key).map(Some),
+            Self::Ivf(source) => source.frame(slot, muted, key),
+        }
+    }
+
+    /// Sets the encoder's bitrate; frames that are encoded already keep theirs.
+    pub(crate) fn set_bitrate(&mut self, bps: u32) -> Result<(), SourceError> {
+        match self {
+            Self::Pictures(source) => source.set_bitrate(bps),
+            Self::Ivf(_) => Ok(()),
+        }
     }
 }

@@ -18,7 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use self::ending::Ending;
 use super::Shared;
-use super::session::{Session, SessionSpec};
+use super::session::{Session, SessionSpec, Until};
 use crate::engine::{
     ConnectionId, ConnectionSpec, ConnectionState, EngineCommand, EngineEvent, EngineEventKind,
     IceConnectionState, MediaDirection,
@@ -151,7 +151,7 @@ impl ViewerBot {
                 },
                 command = commands.recv() => match command {
                     Some(command) => self.on_command(command),
-                    None => self.begin_ending(ViewerEnd::Left, None),
+                    None => self.begin_ending(ViewerEnd::Left, Until::default()),
                 },
                 () = sleep_until(decode_at), if decode_at.is_some() => {
                     if let Some(session) = &mut self.session {
@@ -182,8 +182,10 @@ impl ViewerBot {
                 self.say(Command::Chat { text });
             }
             ViewerCommand::Leave => self.begin_ending(ViewerEnd::Left, self.newest_sent()),
-            ViewerCommand::Kill => self.begin_ending(ViewerEnd::Killed, None),
-            ViewerCommand::Finish { stream_stopped: true } => self.begin_ending(ViewerEnd::Finished, None),
+            ViewerCommand::Kill => self.begin_ending(ViewerEnd::Killed, Until::default()),
+            ViewerCommand::Finish { stream_stopped: true } => {
+                self.begin_ending(ViewerEnd::Finished, Until::default())
+            }
             ViewerCommand::Finish {
                 stream_stopped: false,
             } => self.begin_ending(ViewerEnd::Finished, self.newest_sent()),
@@ -269,8 +271,8 @@ impl ViewerBot {
             Event::Chat { text, seq, .. } => self.record.note_chat(ChatLine { seq, text }),
             Event::RoomState(state) => {
                 self.set_live(!state.stopped && self.record.join.has_seen_broadcaster(), at);
-                if let (true, Some(session)) = (state.stopped, &mut self.session) {
-                    session.stream_stopped(at);
+                if let Some(session) = &mut self.session {
+                    session.room_state(&state, at);
                 }
                 self.record.state = state;
             }
@@ -326,7 +328,7 @@ impl ViewerBot {
             .as_ref()
             .is_some_and(|session| session.broadcaster == broadcaster);
         if !renegotiates {
-            self.end_session(None);
+            self.end_session(Until::default());
             if let Err(message) = self.open_session(broadcaster) {
                 return self.note_error(PeerErrorKind::Engine, message);
             }
@@ -343,7 +345,7 @@ impl ViewerBot {
         let id = ConnectionId(self.next_connection);
         let spec = ConnectionSpec {
             id,
-            direction: MediaDirection::ReceiveVideo {
+            direction: MediaDirection::Receive {
                 keep_access_units: self.spec.decode,
             },
             tap: self.shared.tap(&self.record.label, id),
@@ -375,8 +377,8 @@ impl ViewerBot {
                 first_of_viewer: self.record.sessions.is_empty(),
             },
         ));
-        if let (true, Some(session)) = (self.record.state.stopped, &mut self.session) {
-            session.stream_stopped(Instant::now());
+        if let Some(session) = &mut self.session {
+            session.room_state(&self.record.state, Instant::now());
         }
         Ok(())
     }
@@ -411,7 +413,7 @@ impl ViewerBot {
         let Some(session) = self
             .session
             .as_mut()
-            .filter(|session| session.id == event.connection)
+            .filter(|session| session.id() == event.connection)
         else {
             return;
         };
@@ -468,23 +470,29 @@ impl ViewerBot {
                     self.note_error(PeerErrorKind::Engine, "connectionState became failed".to_owned());
                 }
             }
-            EngineEventKind::FirstPacket => {
+            EngineEventKind::FirstPacket(media) => {
                 self.shared
                     .trace
-                    .at(event.at, &label, || TraceKind::FirstPacket { connection });
+                    .at(event.at, &label, || TraceKind::FirstPacket { connection, media });
                 self.record.join.reach(JoinPhase::FirstPacket, event.at);
             }
-            EngineEventKind::Frame(frame) => {
-                session.frame(frame);
-                if let Some(at) = session.first_key_at {
+            EngineEventKind::Frame(media, frame) => {
+                session.frame(media, frame);
+                if let Some(at) = session.first_key_at() {
                     self.record.join.reach(JoinPhase::FirstFrame, at);
                 }
-                if let Some(at) = session.first_decoded_at {
+                if let Some(at) = session.first_decoded_at() {
                     self.record.join.reach(JoinPhase::FirstDecoded, at);
                 }
             }
-            EngineEventKind::FrameDamaged { rtp_time, missing } => session.damaged(rtp_time, missing),
-            EngineEventKind::Stats(stats) => session.stats = Some(*stats),
+            EngineEventKind::FrameDamaged {
+                media,
+                rtp_time,
+                missing,
+            } => session.damaged(media, rtp_time, missing),
+            EngineEventKind::DataOpen => session.data_opened(),
+            EngineEventKind::Data(message) => session.message(&message, event.at),
+            EngineEventKind::Stats(stats) => session.statistics(*stats),
             EngineEventKind::Error(error) => {
                 self.shared.trace.at(event.at, &label, || TraceKind::EngineError {
                     connection,
@@ -492,7 +500,7 @@ impl ViewerBot {
                 });
                 self.note_error(PeerErrorKind::Engine, error.to_string());
             }
-            EngineEventKind::KeyFrameRequested => {}
+            EngineEventKind::KeyFrameRequested | EngineEventKind::Estimate { .. } => {}
             EngineEventKind::Closed => session.handle = None,
         }
     }

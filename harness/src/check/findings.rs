@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{first_frame_ms, meant_to_finish};
+use super::{first_frame_ms, meant_to_finish, perception};
 use crate::measure::join::JoinPhase;
 use crate::measure::measured::{JudgedAt, Measured, PeerError, PeerErrorKind, ViewerFigures, ViewerOutcome};
 use crate::scenario::{RoleSelection, Scenario};
@@ -51,6 +51,38 @@ pub enum FindingKind {
     Freeze,
     /// A viewer vanished.
     ViewerVanished,
+    /// Sound packets were lost.
+    SoundLost,
+    /// Sound packets arrived with another content.
+    SoundCorrupt,
+    /// Sound packets arrived again.
+    SoundRepeated,
+    /// Sound packets arrived at times at which nothing was sent.
+    SoundUnexpected,
+    /// Sound was missing where packets did not come.
+    SoundGap,
+    /// Nothing was to be heard where sound was sent.
+    SoundHole,
+    /// Sound plays at another pitch than it was made.
+    SoundRate,
+    /// A viewer that was to decode heard nothing.
+    NotHeard,
+    /// Sound was to be heard while it was muted.
+    HeardWhileMuted,
+    /// Sound and picture are apart.
+    LipSync,
+    /// Pictures differ too much from what was sent.
+    PictureQuality,
+    /// Fewer frames come than are announced.
+    FrameRate,
+    /// Media came although the stream was stopped.
+    MediaAfterStop,
+    /// Messages of a data channel did not come.
+    MessagesLost,
+    /// Messages of a data channel came in another order.
+    MessagesReordered,
+    /// Messages of a data channel are not what was sent.
+    MessagesUnreadable,
     /// A decoded picture shows another frame.
     StampWrong,
     /// A picture was to be seen while the video was muted.
@@ -87,7 +119,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn error(kind: FindingKind, peer: &str, message: String) -> Self {
+    pub(super) fn error(kind: FindingKind, peer: &str, message: String) -> Self {
         Self {
             kind,
             severity: Severity::Error,
@@ -104,7 +136,7 @@ impl Finding {
         }
     }
 
-    fn with(self, severity: Severity) -> Self {
+    pub(super) fn with(self, severity: Severity) -> Self {
         Self { severity, ..self }
     }
 }
@@ -160,8 +192,12 @@ pub(super) fn all(scenario: &Scenario, measured: &Measured) -> Vec<Finding> {
         connection_findings(scenario, viewer, &mut findings);
         frame_findings(scenario, viewer, &mut findings);
         picture_findings(scenario, viewer, &mut findings);
+        perception::of_viewer(scenario, measured, viewer, &mut findings);
         chat_findings(measured, viewer, &mut findings);
         findings.extend(viewer.errors.iter().map(|error| reported(&viewer.label, error)));
+    }
+    if let Some(data) = &measured.data {
+        perception::of_messages(data, &mut findings);
     }
     let has_ledger = measured.judged_at == JudgedAt::Exact || measured.judged_at == JudgedAt::Nothing;
     if measured.totals.verified == 0 && has_ledger && scenario.role != RoleSelection::Broadcaster {
@@ -275,7 +311,7 @@ fn frame_findings(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut Ve
             "{peer} lost {} of {} frames ({}){why}",
             tally.lost,
             tally.expected,
-            numbers(&tally.lost_examples, tally.lost)
+            numbers("frame", &tally.lost_examples, tally.lost)
         );
         let severity = if explained {
             Severity::Note
@@ -289,7 +325,7 @@ fn frame_findings(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut Ve
             "{peer} got {} of {} frames with another content than was sent ({})",
             tally.corrupt,
             tally.expected,
-            numbers(&tally.corrupt_examples, tally.corrupt)
+            numbers("frame", &tally.corrupt_examples, tally.corrupt)
         );
         findings.push(Finding::error(FindingKind::FramesCorrupt, peer, message));
     }
@@ -409,9 +445,9 @@ fn picture_findings(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut 
     }
 }
 
-/// Frame numbers for a sentence, with the sign that there are more.
-fn numbers(examples: &[u32], count: u64) -> String {
+/// Numbers of frames or packets for a sentence, with the sign that there are more.
+pub(super) fn numbers(what: &str, examples: &[u32], count: u64) -> String {
     let shown: Vec<String> = examples.iter().take(8).map(ToString::to_string).collect();
     let more = if count > shown.len() as u64 { ", …" } else { "" };
-    format!("frame {}{more}", shown.join(", "))
+    format!("{what} {}{more}", shown.join(", "))
 }

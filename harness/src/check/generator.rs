@@ -135,7 +135,7 @@ impl Breach {
         // Seconds of silence, and packets that are gone, need a generator that hardly ran.
         let hardly_ran = self.starved || self.limit == Limit::CpuShare;
         match finding.kind {
-            FindingKind::FramesLost => {
+            FindingKind::FramesLost | FindingKind::SoundLost => {
                 hardly_ran || matches!(self.limit, Limit::SocketDrops | Limit::SkippedFrames)
             }
             FindingKind::Freeze | FindingKind::KeyFrameLate => {
@@ -145,15 +145,30 @@ impl Breach {
                         Limit::Stall | Limit::SocketDrops | Limit::SkippedFrames
                     )
             }
+            FindingKind::FrameRate => hardly_ran || self.limit == Limit::PacingError,
+            FindingKind::LipSync => hardly_ran || matches!(self.limit, Limit::PacingError | Limit::Stall),
             FindingKind::NoFirstFrame
             | FindingKind::JoinLate
             | FindingKind::NoKeyFrame
             | FindingKind::NoBroadcaster
             | FindingKind::NotDecoded
+            | FindingKind::NotHeard
+            | FindingKind::HeardWhileMuted
+            | FindingKind::MediaAfterStop
+            | FindingKind::MessagesLost
             | FindingKind::NothingVerified => hardly_ran,
             FindingKind::FramesCorrupt
             | FindingKind::FramesRepeated
             | FindingKind::FramesUnexpected
+            | FindingKind::SoundCorrupt
+            | FindingKind::SoundRepeated
+            | FindingKind::SoundUnexpected
+            | FindingKind::SoundGap
+            | FindingKind::SoundHole
+            | FindingKind::SoundRate
+            | FindingKind::PictureQuality
+            | FindingKind::MessagesReordered
+            | FindingKind::MessagesUnreadable
             | FindingKind::ViewerVanished
             | FindingKind::StampWrong
             | FindingKind::NotBlackWhileMuted

@@ -5,6 +5,7 @@
 
 mod findings;
 mod generator;
+mod perception;
 
 use serde::{Deserialize, Serialize};
 
@@ -92,7 +93,7 @@ fn criteria(scenario: &Scenario, measured: &Measured, findings: &[Finding]) -> V
         .iter()
         .filter(|finding| finding.severity == Severity::Error)
         .count();
-    vec![
+    let mut criteria = vec![
         Criterion {
             name: format!(
                 "every viewer has a first frame within {:?}",
@@ -114,7 +115,24 @@ fn criteria(scenario: &Scenario, measured: &Measured, findings: &[Finding]) -> V
             met: errors == 0,
             figure: format!("{errors} found"),
         },
-    ]
+    ];
+    if let Some(sound) = &measured.sound_totals {
+        let explained: u64 = viewers
+            .iter()
+            .map(|viewer| perception::explained_sound_losses(scenario, viewer))
+            .sum();
+        let unexplained = sound.lost.saturating_sub(explained) + sound.corrupt;
+        let criterion = Criterion {
+            name: "every expected sound packet is verified, or a scripted fault explains it".to_owned(),
+            met: sound.verified > 0 && unexplained == 0,
+            figure: format!(
+                "{} of {} verified, {unexplained} unexplained",
+                sound.verified, sound.expected
+            ),
+        };
+        criteria.insert(2, criterion);
+    }
+    criteria
 }
 
 /// Whether a viewer got its first frame within the deadline.

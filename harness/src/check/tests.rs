@@ -6,7 +6,10 @@ use crate::measure::join::JoinPhase;
 use crate::measure::measured::{
     DecodedFigures, Delays, PeerError, PeerErrorKind, RoomStateFigures, RtpFigures,
 };
+use crate::measure::sound::{SoundFigures, Spans};
 use crate::media::verify::Tally;
+
+mod perception;
 
 /// Two viewers, 300 frames each, nothing wrong.
 fn healthy() -> Measured {
@@ -18,6 +21,13 @@ fn healthy() -> Measured {
         streamed_ms: 10_000.0,
         judged_at: JudgedAt::Exact,
         totals,
+        sound_totals: Some(sound_tally()),
+        sound: None,
+        tones: None,
+        quality: None,
+        quality_absent_because: None,
+        av_offset: None,
+        data: None,
         viewers,
         broadcasters: Vec::new(),
         join: Vec::new(),
@@ -48,6 +58,14 @@ fn viewer(number: u32) -> ViewerFigures {
             ..Tally::default()
         },
         frames: 300,
+        frames_per_second: Some(30.0),
+        sound_tally: sound_tally(),
+        sound_packets: 500,
+        sound: (number == 1).then(sound),
+        tones: None,
+        quality: None,
+        av_offset: None,
+        media_after_stop_ms: Some(10.0),
         join_ms: vec![(JoinPhase::FirstFrame, 90.0), (JoinPhase::Joined, 5.0)],
         stuck_before: None,
         saw_broadcaster: true,
@@ -58,17 +76,40 @@ fn viewer(number: u32) -> ViewerFigures {
         freezes: Freezes::default(),
         decoded: (number == 1).then(|| decoded(0, 0)),
         rtp: None,
+        sound_rtp: None,
         chat_said: 0,
         chat_seqs: vec![1, 2, 3],
         chat: Vec::new(),
         state_at_join: Some(RoomStateFigures::default()),
         state_at_end: RoomStateFigures {
             video_muted: false,
+            audio_muted: false,
             stopped: true,
         },
         dial_error: None,
         signaling_lost: None,
         errors: Vec::new(),
+    }
+}
+
+fn sound_tally() -> Tally {
+    Tally {
+        expected: 500,
+        verified: 500,
+        ..Tally::default()
+    }
+}
+
+/// What the one viewer that decodes heard.
+fn sound() -> SoundFigures {
+    SoundFigures {
+        packets: 500,
+        undecodable: 0,
+        mean_level_dbfs: Some(-22.0),
+        gaps: Spans::default(),
+        holes: Spans::default(),
+        first_hole: None,
+        audible_while_muted_ms: 0,
     }
 }
 
@@ -103,6 +144,12 @@ fn check(change: impl FnOnce(&mut Measured), verdict: Verdict, kinds: &[FindingK
         .iter()
         .for_each(|viewer| totals.add(&viewer.tally));
     measured.totals = totals;
+    let mut sound_totals = Tally::default();
+    measured
+        .viewers
+        .iter()
+        .for_each(|viewer| sound_totals.add(&viewer.sound_tally));
+    measured.sound_totals = measured.sound_totals.map(|_| sound_totals);
     let judgement = judge(&Scenario::default(), &measured);
     let found: Vec<FindingKind> = judgement.findings.iter().map(|finding| finding.kind).collect();
     assert_eq!(

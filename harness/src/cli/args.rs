@@ -9,7 +9,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use greenroom_fixtures::Size;
 
-use crate::scenario::{DecodeSelection, RoleSelection};
+use crate::media::codec::Codec;
+use crate::scenario::{AudioSource, DecodeSelection, RoleSelection};
 
 /// Tests live WebRTC streaming without a browser.
 #[derive(Debug, Parser)]
@@ -43,7 +44,8 @@ pub(super) enum Command {
 #[command(after_help = "Examples:\n  \
     greenroom run --viewers 8 --duration 30s --decode all\n  \
     greenroom run ws://10.0.0.5:3000/ --room stage --join-rate 20/s --viewers 200\n  \
-    greenroom run --video clip.y4m --bitrate 2M --reporter json > report.json\n\n\
+    greenroom run --video clip.y4m --audio talk.wav --bitrate 2M --reporter json > report.json\n  \
+    greenroom run --codec vp8 --video clip.ivf --data-channel\n\n\
     Broadcaster and viewers in two processes are one run when they share a ledger:\n  \
     greenroom serve --listen 127.0.0.1:3000 &\n  \
     greenroom run ws://127.0.0.1:3000/ --role broadcaster --viewers 50 --ledger ledger.jsonl &\n  \
@@ -90,7 +92,23 @@ pub(super) struct RunArgs {
     #[arg(long, env = "GREENROOM_LEDGER", value_name = "FILE")]
     pub(super) ledger: Option<PathBuf>,
 
-    /// y4m file to stream; a drawn clip if absent
+    /// Codec of the video: h264 is encoded live; vp8 comes from an IVF file, or from the one in greenroom
+    #[arg(long, env = "GREENROOM_CODEC", default_value = "h264", value_name = "h264|vp8", value_parser = parse_codec)]
+    pub(super) codec: Codec,
+
+    /// Sound: a wav file, or none; a drawn voice if absent
+    #[arg(long, env = "GREENROOM_AUDIO", value_name = "FILE|none", value_parser = parse_audio)]
+    pub(super) audio: Option<AudioSource>,
+
+    /// Send numbered messages both ways over a data channel
+    #[arg(long, env = "GREENROOM_DATA_CHANNEL")]
+    pub(super) data_channel: bool,
+
+    /// Let the bitrate follow what viewers estimate (REMB); off, so that runs compare
+    #[arg(long, env = "GREENROOM_ADAPT")]
+    pub(super) adapt: bool,
+
+    /// y4m file to stream, or an IVF file with --codec vp8; a drawn clip if absent
     #[arg(long, env = "GREENROOM_VIDEO", value_name = "FILE")]
     pub(super) video: Option<PathBuf>,
 
@@ -229,6 +247,21 @@ fn parse_bitrate(text: &str) -> Result<u32, String> {
     }
 }
 
+fn parse_codec(text: &str) -> Result<Codec, String> {
+    match text.parse() {
+        Ok(codec) if !Codec::is_audio(codec) => Ok(codec),
+        _ => Err("write h264 or vp8".to_owned()),
+    }
+}
+
+fn parse_audio(text: &str) -> Result<AudioSource, String> {
+    match text {
+        "" => Err("write a wav file, or none".to_owned()),
+        "none" => Ok(AudioSource::None),
+        file => Ok(AudioSource::File(PathBuf::from(file))),
+    }
+}
+
 fn parse_decode(text: &str) -> Result<DecodeSelection, String> {
     match text {
         "all" => Ok(DecodeSelection::All),
@@ -271,6 +304,8 @@ mod tests {
         assert!(parse_rate("0").unwrap_err().contains("20/s"));
         assert!(parse_rate("nan").unwrap_err().contains("20/s"));
         assert!(parse_duration("soon").unwrap_err().contains("500ms"));
+        assert!(parse_codec("opus").unwrap_err().contains("vp8"));
+        assert!(parse_audio("").unwrap_err().contains("none"));
         assert!(parse_decode("some").unwrap_err().contains("none"));
     }
 }

@@ -14,7 +14,10 @@ pub(super) fn fixture(command: FixtureCommand) -> u8 {
         seed,
         file,
     } = command;
-    if file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wav")) {
+    if file
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("wav"))
+    {
         let what = format!("{}: {seconds} s of a drawn voice, seed {seed}", file.display());
         return said(greenroom_fixtures::generate_wav(&file, seconds, seed), &what);
     }

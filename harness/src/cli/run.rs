@@ -111,7 +111,11 @@ fn scenario(args: &RunArgs) -> Scenario {
         }],
         role,
         media: MediaSpec {
+            codec: args.codec,
             video: args.video.clone(),
+            audio: args.audio.clone().unwrap_or_default(),
+            adapt: args.adapt,
+            data_channel: args.data_channel,
             fps: args.fps,
             bitrate_bps: args.bitrate,
             ..MediaSpec::default()

@@ -8,19 +8,22 @@ pub mod webrtc;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use greenroom_signaling::{Candidate, Description};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::media::codec::Codec;
+use crate::media::kind::MediaKind;
 use crate::media::packetize::EncodedFrame;
 use crate::media::reassemble::{ReceiveStats, ReceivedFrame};
 use crate::net::impair::Impairment;
 use crate::net::tap::Tap;
 
-/// Commands that wait in front of one connection; at 30 fps this is four seconds of frames.
-pub const COMMAND_CAPACITY: usize = 128;
+/// Commands that wait in front of one connection: three seconds of video at 30 fps and sound packets.
+pub const COMMAND_CAPACITY: usize = 256;
 
 /// A WebRTC stack.
 pub trait Engine: Send + Sync + std::fmt::Debug + 'static {
@@ -48,10 +51,17 @@ pub struct ConnectionId(pub u64);
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaDirection {
-    /// One video track out (`a=sendonly`).
-    SendVideo,
-    /// One video track in (`a=recvonly`).
-    ReceiveVideo {
+    /// Tracks out (`a=sendonly`); this side makes the offer.
+    Send {
+        /// Codec of the video track.
+        video: Codec,
+        /// Whether there is an Opus track beside it.
+        audio: bool,
+        /// Whether there is a data channel.
+        data: bool,
+    },
+    /// Whatever tracks the offer brings (`a=recvonly`), in any codec that greenroom knows.
+    Receive {
         /// Whether received frames keep their bytes, for a decoder.
         keep_access_units: bool,
     },
@@ -81,8 +91,16 @@ pub enum EngineCommand {
     ApplyAnswer(Description),
     /// Add a remote candidate; one that comes before the remote description waits for it.
     AddCandidate(Candidate),
-    /// Send one frame.
-    SendFrame(Arc<EncodedFrame>),
+    /// Send one frame or sound packet on the track of its medium.
+    SendFrame(MediaKind, Arc<EncodedFrame>),
+    /// Send one message on the data channel; before it is open this is an error.
+    SendData(Bytes),
+    /// Tell the sender how many bits per second this side estimates that the path carries
+    /// (REMB, draft-alvestrand-rmcat-remb-03).
+    SendEstimate {
+        /// Bits per second.
+        bps: u64,
+    },
     /// Ask the sender for a key frame (PLI, RFC 4585 section 6.3.1).
     RequestKeyFrame,
     /// Report statistics as [`EngineEventKind::Stats`].
@@ -120,12 +138,14 @@ pub enum EngineEventKind {
     Ice(IceConnectionState),
     /// The connection state changed; `Connected` means that DTLS is done.
     Connection(ConnectionState),
-    /// The first RTP packet of the stream arrived.
-    FirstPacket,
-    /// A frame is complete.
-    Frame(Box<ReceivedFrame>),
-    /// A frame will never be complete.
+    /// The first RTP packet of a track arrived.
+    FirstPacket(MediaKind),
+    /// A frame or sound packet is complete.
+    Frame(MediaKind, Box<ReceivedFrame>),
+    /// A frame or sound packet will never be complete.
     FrameDamaged {
+        /// Of which medium.
+        media: MediaKind,
         /// Unwrapped RTP timestamp.
         rtp_time: i64,
         /// Packets known to be missing.
@@ -133,6 +153,15 @@ pub enum EngineEventKind {
     },
     /// The other side asked for a key frame (PLI or FIR).
     KeyFrameRequested,
+    /// The other side estimates that the path carries so many bits per second (REMB).
+    Estimate {
+        /// Bits per second.
+        bps: u64,
+    },
+    /// The data channel is open.
+    DataOpen,
+    /// A message came on the data channel.
+    Data(Bytes),
     /// The statistics that were asked for.
     Stats(Box<ConnectionStats>),
     /// Something failed; the connection may go on.
@@ -171,11 +200,13 @@ pub enum ConnectionState {
 /// Statistics of one connection, named as in W3C webrtc-stats.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionStats {
-    /// Of the received stream (`inbound-rtp`), measured while reassembling.
-    pub received: Option<ReceiveStats>,
-    /// `packetsSent` of `outbound-rtp`.
+    /// Of the received video (`inbound-rtp`), measured while reassembling.
+    pub video: Option<ReceiveStats>,
+    /// Of the received sound.
+    pub audio: Option<ReceiveStats>,
+    /// `packetsSent` of `outbound-rtp`, both media.
     pub packets_sent: u64,
-    /// `bytesSent` of `outbound-rtp`.
+    /// `bytesSent` of `outbound-rtp`, both media.
     pub bytes_sent: u64,
     /// `nackCount`: NACK packets sent by a receiver, or received by a sender.
     pub nack_count: u64,

@@ -18,6 +18,19 @@ pub(crate) struct FrameFaults {
     release_at: Option<Instant>,
 }
 
+/// Whether a fault takes one sound packet, and what is sent instead.
+fn sound(fault: &MediaFault, packet: &Arc<EncodedFrame>) -> Option<Option<Arc<EncodedFrame>>> {
+    match *fault {
+        MediaFault::FlipSound { packet: at, .. } if at == packet.index => {
+            Some(Some(Arc::new(flipped(packet))))
+        }
+        MediaFault::DropSound {
+            packet: at, packets, ..
+        } if (at..at.saturating_add(packets)).contains(&packet.index) => Some(None),
+        _ => None,
+    }
+}
+
 impl FrameFaults {
     /// The faults of `all` that are for `viewer`; `None` when there are none.
     pub(crate) fn for_viewer(all: &[MediaFault], viewer: u32) -> Option<Self> {
@@ -32,7 +45,13 @@ impl FrameFaults {
         })
     }
 
-    /// Pushes what is to be sent in place of `frame`.
+    /// Pushes what is to be sent in place of a sound packet.
+    pub(crate) fn apply_to_sound(&self, packet: &Arc<EncodedFrame>, out: &mut Vec<Arc<EncodedFrame>>) {
+        let faulty = self.faults.iter().find_map(|fault| sound(fault, packet));
+        out.extend(faulty.unwrap_or_else(|| Some(Arc::clone(packet))));
+    }
+
+    /// Pushes what is to be sent in place of a video frame.
     pub(crate) fn apply(
         &mut self,
         frame: &Arc<EncodedFrame>,
@@ -70,17 +89,18 @@ impl FrameFaults {
     }
 }
 
-/// The frame with one bit of its last payload flipped.
+/// The frame with one bit of its longest payload flipped.
 fn flipped(frame: &EncodedFrame) -> EncodedFrame {
     let mut payloads = frame.payloads.clone();
-    if let Some(last) = payloads.last_mut() {
-        let mut bytes = BytesMut::from(&last[..]);
-        // Not the last byte, which holds the stop bit, and not the two of an FU-A header.
+    if let Some(longest) = payloads.iter_mut().max_by_key(|payload| payload.len()) {
+        let mut bytes = BytesMut::from(&longest[..]);
+        // Not the last byte, which holds the stop bit of H.264, and in a payload that is long enough not in
+        // front, where FU-A and VP8 have their descriptors.
         let at = bytes.len().saturating_sub(2).max(2);
         if let Some(byte) = bytes.get_mut(at) {
             *byte ^= 0x10;
         }
-        *last = Bytes::from(bytes);
+        *longest = Bytes::from(bytes);
     }
     EncodedFrame { payloads, ..*frame }
 }
@@ -162,6 +182,28 @@ mod tests {
             })
             .collect();
         assert_eq!(sent, [1, 1, 1, 1, 0, 0, 0, 0, 0, 6, 1, 1]);
+    }
+
+    #[test]
+    fn faults_of_the_sound_take_sound_packets_only() {
+        let all = [
+            MediaFault::FlipSound { viewer: 2, packet: 3 },
+            MediaFault::DropSound {
+                viewer: 2,
+                packet: 5,
+                packets: 2,
+            },
+        ];
+        let mut faults = FrameFaults::for_viewer(&all, 2).unwrap();
+        let mut sound = Vec::new();
+        (0..9).for_each(|index| faults.apply_to_sound(&frame(index), &mut sound));
+        let numbers: Vec<u32> = sound.iter().map(|packet| packet.index).collect();
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 7, 8]);
+        assert_ne!(sound[3].payloads, frame(3).payloads);
+        assert_eq!(sound[4].payloads, frame(4).payloads);
+        let mut pictures = Vec::new();
+        (0..9).for_each(|index| faults.apply(&frame(index), Instant::now(), &mut pictures));
+        assert!((0..9).all(|index| pictures[index as usize].payloads == frame(index).payloads));
     }
 
     #[test]

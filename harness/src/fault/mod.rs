@@ -3,3 +3,4 @@
 //! Owns the damage and nothing else: it knows neither the verifier nor the checker.
 
 pub(crate) mod media;
+pub(crate) mod source;

@@ -75,6 +75,11 @@ impl AvSync {
         }
     }
 
+    /// Adds the offsets of another viewer.
+    pub fn merge(&mut self, other: &Self) {
+        self.offsets_us.merge(&other.offsets_us);
+    }
+
     /// The offsets so far; `None` without a pair.
     pub fn figures(&self) -> Option<AvSyncFigures> {
         let (min, max) = self.offsets_us.ends()?;

@@ -4,10 +4,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::av_sync::AvSyncFigures;
+use super::data::DataFigures;
 use super::distribution::Summary;
 use super::freeze::Freezes;
 use super::health::GeneratorHealth;
 use super::join::JoinPhase;
+use super::quality::QualityFigures;
+use super::sound::SoundFigures;
+use super::tone::ToneFigures;
 use crate::media::verify::Tally;
 
 /// How received frames were judged.
@@ -33,8 +38,22 @@ pub struct Measured {
     pub streamed_ms: f64,
     /// How frames were judged; the lowest level of any viewer that received some.
     pub judged_at: JudgedAt,
-    /// Counts of all viewers together.
+    /// Counts of the frames of all viewers together.
     pub totals: Tally,
+    /// Counts of the sound packets of all viewers together; absent when there is no sound.
+    pub sound_totals: Option<Tally>,
+    /// Sound at all viewers that decode, taken together.
+    pub sound: Option<SoundFigures>,
+    /// The bursts in it.
+    pub tones: Option<ToneFigures>,
+    /// Picture quality at all viewers that decode, taken together.
+    pub quality: Option<QualityFigures>,
+    /// Why there is no picture quality, when there is none.
+    pub quality_absent_because: Option<String>,
+    /// How much later sound is heard than its picture is seen, at all viewers that decode.
+    pub av_offset: Option<AvSyncFigures>,
+    /// Messages on the data channels, from the broadcaster and from the viewers; absent without channels.
+    pub data: Option<DataBothWays>,
     /// Each viewer.
     pub viewers: Vec<ViewerFigures>,
     /// Each stay of each broadcaster.
@@ -47,6 +66,15 @@ pub struct Measured {
     pub fanout_skew: Option<Summary>,
     /// The generator's own health.
     pub generator: GeneratorHealth,
+}
+
+/// Messages on data channels, by direction.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DataBothWays {
+    /// From the broadcaster to the viewers.
+    pub down: DataFigures,
+    /// From the viewers to the broadcaster.
+    pub up: DataFigures,
 }
 
 /// Time to one phase of the join, from the start of each viewer.
@@ -73,6 +101,8 @@ pub struct Delays {
     pub decode: Option<Summary>,
     /// From due to complete at a viewer.
     pub frame_latency: Option<Summary>,
+    /// From when a sound packet was due until it was there.
+    pub sound_latency: Option<Summary>,
     /// From due to decoded, at viewers that decode.
     pub glass_latency: Option<Summary>,
     /// Why there is no latency, when there is none.
@@ -100,6 +130,22 @@ pub struct ViewerFigures {
     pub tally: Tally,
     /// Complete frames received.
     pub frames: u64,
+    /// `framesPerSecond`: complete frames from the first to the last.
+    pub frames_per_second: Option<f64>,
+    /// Counts of its sound packets.
+    pub sound_tally: Tally,
+    /// Sound packets received.
+    pub sound_packets: u64,
+    /// What it heard; absent for viewers that do not decode.
+    pub sound: Option<SoundFigures>,
+    /// The bursts that it heard.
+    pub tones: Option<ToneFigures>,
+    /// Picture quality; absent for viewers that do not decode or cannot know what was meant.
+    pub quality: Option<QualityFigures>,
+    /// How much later it heard than it saw.
+    pub av_offset: Option<AvSyncFigures>,
+    /// How long after the stop was signaled media still came, in milliseconds.
+    pub media_after_stop_ms: Option<f64>,
     /// Time to each phase that it reached, in milliseconds.
     pub join_ms: Vec<(JoinPhase, f64)>,
     /// The phase that it should have reached and did not.
@@ -118,8 +164,10 @@ pub struct ViewerFigures {
     pub freezes: Freezes,
     /// What its decoder saw; absent for viewers that do not decode.
     pub decoded: Option<DecodedFigures>,
-    /// Received packets, as in `inbound-rtp`.
+    /// Received video packets, as in `inbound-rtp`.
     pub rtp: Option<RtpFigures>,
+    /// Received sound packets, as in `inbound-rtp`.
+    pub sound_rtp: Option<RtpFigures>,
     /// Chat lines that it said.
     pub chat_said: u64,
     /// Chat lines received, as far as they are numbered in their order of arrival.
@@ -144,6 +192,8 @@ pub struct ViewerFigures {
 pub struct RoomStateFigures {
     /// Whether the video is muted.
     pub video_muted: bool,
+    /// Whether the sound is muted.
+    pub audio_muted: bool,
     /// Whether the stream is stopped.
     pub stopped: bool,
 }
@@ -225,8 +275,14 @@ pub struct BroadcasterFigures {
     pub skipped_frames: u64,
     /// PLI and FIR received.
     pub key_frame_requests: u64,
-    /// `packetsSent`, over all connections.
+    /// `packetsSent`, over all connections and both media.
     pub packets_sent: u64,
+    /// Sound packets encoded and sent.
+    pub sound_packets: u64,
+    /// Frames per second that it announces.
+    pub frame_rate: f64,
+    /// Times that its encoder was set to another bitrate.
+    pub bitrate_changes: u64,
     /// Chat lines that it said.
     pub chat_said: u64,
     /// Text of the chat lines that it received, for callers of the library; never written.

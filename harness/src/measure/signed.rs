@@ -34,6 +34,21 @@ impl SignedDistribution {
         }
     }
 
+    /// Adds every value of another distribution.
+    pub fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.ends = match (self.ends, other.ends) {
+            (Some((min, max)), Some((lower, higher))) => Some((min.min(lower), max.max(higher))),
+            (ends, others) => ends.or(others),
+        };
+        self.kept.extend(&other.kept);
+        let total = self.kept.len();
+        if total > KEPT {
+            // Evenly spaced, so that both keep the share that they had.
+            self.kept = (0..KEPT).map(|n| self.kept[n * total / KEPT]).collect();
+        }
+    }
+
     /// How many values were added.
     pub fn count(&self) -> u64 {
         self.count
@@ -83,6 +98,19 @@ mod tests {
         assert_eq!(of([5, -5]).median(), None);
         assert_eq!(of([5, -5, -7]).median(), Some(-5));
         assert_eq!(of([4, 1, 3, 2]).median(), Some(2));
+    }
+
+    #[test]
+    fn two_that_are_merged_are_as_if_they_had_been_one() {
+        let mut merged = of(-50..=0);
+        merged.merge(&of(1..=50));
+        assert_eq!(
+            (merged.count(), merged.ends(), merged.median()),
+            (101, Some((-50, 50)), Some(0))
+        );
+        merged.merge(&of((0..200_000).map(|_| 7)));
+        assert_eq!(merged.kept.len(), KEPT);
+        assert_eq!(merged.median(), Some(7));
     }
 
     #[test]

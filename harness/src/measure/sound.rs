@@ -52,6 +52,7 @@ pub struct HeardPacket {
 #[derive(Clone, Debug, Default)]
 pub struct SoundTally {
     packets: u64,
+    undecodable: u64,
     unmuted: u64,
     /// Sum over unmuted packets, 1 for each at full scale.
     energy: f64,
@@ -81,6 +82,12 @@ pub struct Spans {
 }
 
 impl Spans {
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.longest_ms = self.longest_ms.max(other.longest_ms);
+        self.total_ms = self.total_ms.saturating_add(other.total_ms);
+    }
+
     fn add(&mut self, packets: u64) {
         let ms = packets.saturating_mul(PACKET_MS);
         self.count += 1;
@@ -94,6 +101,8 @@ impl Spans {
 pub struct SoundFigures {
     /// Packets that were decoded.
     pub packets: u64,
+    /// Packets that the decoder refused.
+    pub undecodable: u64,
     /// Mean level of the packets of an unmuted sender, by energy, in dBFS; absent when there was none.
     pub mean_level_dbfs: Option<f64>,
     /// Packets that never came; neighbours are one gap.
@@ -139,6 +148,28 @@ impl SoundTally {
         }
     }
 
+    /// Adds the sound of another viewer, or of an earlier connection; open stretches of both end.
+    pub fn merge(&mut self, other: &Self) {
+        let mut other = other.clone();
+        for tally in [&mut *self, &mut other] {
+            tally.close_gap();
+            tally.close_hole();
+        }
+        self.packets += other.packets;
+        self.undecodable += other.undecodable;
+        self.unmuted += other.unmuted;
+        self.energy += other.energy;
+        self.gaps.merge(other.gaps);
+        self.holes.merge(other.holes);
+        self.first_hole = self.first_hole.or(other.first_hole);
+        self.audible_while_muted += other.audible_while_muted;
+    }
+
+    /// Counts a packet that the decoder refused.
+    pub fn undecodable(&mut self) {
+        self.undecodable += 1;
+    }
+
     /// What was heard so far.
     pub fn figures(&self) -> SoundFigures {
         let mut ended = self.clone();
@@ -146,6 +177,7 @@ impl SoundTally {
         ended.close_hole();
         SoundFigures {
             packets: ended.packets,
+            undecodable: ended.undecodable,
             mean_level_dbfs: (ended.unmuted > 0).then(|| {
                 let mean = ended.energy / ended.unmuted as f64;
                 (10.0 * mean.log10()).max(SILENCE_DBFS)

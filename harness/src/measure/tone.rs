@@ -79,6 +79,11 @@ impl ToneTally {
         }
     }
 
+    /// Adds the bursts of another viewer.
+    pub fn merge(&mut self, other: &Self) {
+        self.millihertz.merge(&other.millihertz);
+    }
+
     /// The pitch so far; `None` without a burst.
     pub fn figures(&self) -> Option<ToneFigures> {
         let count = self.millihertz.count();

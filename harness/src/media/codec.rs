@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::kind::MediaKind;
 use super::rtp_time::{OPUS_CLOCK_RATE, VIDEO_CLOCK_RATE};
 
 /// What a stream is encoded with.
@@ -43,6 +44,14 @@ impl Codec {
         match self {
             Self::H264 | Self::Vp8 => VIDEO_CLOCK_RATE,
             Self::Opus => OPUS_CLOCK_RATE,
+        }
+    }
+
+    /// The medium that it codes.
+    pub const fn kind(self) -> MediaKind {
+        match self {
+            Self::H264 | Self::Vp8 => MediaKind::Video,
+            Self::Opus => MediaKind::Audio,
         }
     }
 

@@ -1,23 +1,42 @@
-//! Encoding: pictures become H.264 access units (constrained baseline, one slice, no frame skipping).
+//! Encoding: pictures become frames, in the codec that was asked for and the build has.
 //!
-//! Owns the encoder's settings. It is synchronous and takes no clock: when to encode is the
+//! Owns the choice of the encoder. It is synchronous and takes no clock: when to encode is the
 //! broadcaster's business.
 
+#[cfg(feature = "h264")]
+pub mod h264;
+#[cfg(feature = "libvpx")]
+pub mod vp8;
+
 use greenroom_fixtures::{FrameRate, Picture, Size};
-use openh264::OpenH264API;
-use openh264::encoder::{
-    BitRate, Complexity, Encoder as OpenH264, EncoderConfig, FrameRate as EncoderRate, FrameType,
-    IntraFramePeriod, Profile, RateControlMode, SpsPpsStrategy, UsageType,
-};
-use openh264::formats::YUVSlices;
 use thiserror::Error;
 
+use super::codec::Codec;
+
 /// An encoder that does not work.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum EncodeError {
+    /// The build has none for this codec.
+    #[error(
+        "this build has no {codec} encoder; build greenroom with the feature `{feature}`, or run the viewers only"
+    )]
+    NotBuilt {
+        /// The codec.
+        codec: Codec,
+        /// The feature that brings one.
+        feature: &'static str,
+    },
+    /// It is no codec of pictures.
+    #[error("{codec} does not encode pictures; write h264 or vp8")]
+    NotVideo {
+        /// The codec.
+        codec: Codec,
+    },
     /// It could not be set up.
-    #[error("the H.264 encoder refuses {size} at {bitrate_bps} bit/s: {reason}")]
+    #[error("the {codec} encoder refuses {size} at {bitrate_bps} bit/s: {reason}")]
     Setup {
+        /// The codec.
+        codec: Codec,
         /// Picture size.
         size: Size,
         /// Bits per second.
@@ -26,8 +45,10 @@ pub enum EncodeError {
         reason: String,
     },
     /// The bitrate could not be changed.
-    #[error("the H.264 encoder cannot go on at {bitrate_bps} bit/s: {reason}")]
+    #[error("the {codec} encoder cannot go on at {bitrate_bps} bit/s: {reason}")]
     Bitrate {
+        /// The codec.
+        codec: Codec,
         /// Bits per second.
         bitrate_bps: u32,
         /// What it said.
@@ -46,25 +67,27 @@ pub enum EncodeError {
 /// An encoded picture.
 #[derive(Debug)]
 pub struct AccessUnit {
-    /// Annex B bytes; a key frame brings its parameter sets.
+    /// Its bytes: of H.264 in Annex B form, where a key frame brings its parameter sets.
     pub bytes: Vec<u8>,
-    /// Whether it is an IDR picture.
+    /// Whether a decoder can start here.
     pub key: bool,
 }
 
-/// An H.264 encoder for one stream.
+/// An encoder for one stream.
+#[derive(Debug)]
 pub struct Encoder {
-    inner: OpenH264,
-    size: Size,
-    rate: FrameRate,
-    /// Whether a picture was encoded: only then are there settings to change.
-    started: bool,
+    inner: Inner,
 }
 
-impl std::fmt::Debug for Encoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Encoder").finish_non_exhaustive()
-    }
+#[derive(Debug)]
+enum Inner {
+    #[cfg(feature = "h264")]
+    H264(Box<h264::Encoder>),
+    #[cfg(feature = "libvpx")]
+    Vp8(Box<vp8::Vp8Encoder>),
+    /// Keeps the type whole in a build without encoders.
+    #[cfg(not(any(feature = "h264", feature = "libvpx")))]
+    None(std::convert::Infallible),
 }
 
 impl Encoder {
@@ -74,35 +97,57 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// When the encoder refuses the settings.
-    pub fn new(size: Size, rate: FrameRate, bitrate_bps: u32) -> Result<Self, EncodeError> {
-        let config = EncoderConfig::new()
-            .bitrate(BitRate::from_bps(bitrate_bps))
-            .max_frame_rate(EncoderRate::from_hz(rate.num() as f32 / rate.den() as f32))
-            .usage_type(UsageType::CameraVideoRealTime)
-            .rate_control_mode(RateControlMode::Bitrate)
-            // Every picture must come out, or "frame lost" would mean "frame not encoded".
-            .skip_frames(false)
-            .profile(Profile::Baseline)
-            .complexity(Complexity::Low)
-            .sps_pps_strategy(SpsPpsStrategy::ConstantId)
-            .scene_change_detect(false)
-            .intra_frame_period(IntraFramePeriod::from_num_frames(0))
-            .num_threads(1);
-        let mut inner = OpenH264::with_api_config(OpenH264API::from_source(), config).map_err(|error| {
-            EncodeError::Setup {
-                size,
-                bitrate_bps,
-                reason: error.to_string(),
+    /// When the build has no such encoder, or it refuses the settings.
+    #[cfg_attr(
+        not(any(feature = "h264", feature = "libvpx")),
+        expect(unused_variables, reason = "there is no encoder to set up")
+    )]
+    pub fn new(codec: Codec, size: Size, rate: FrameRate, bitrate_bps: u32) -> Result<Self, EncodeError> {
+        match codec {
+            #[cfg(feature = "h264")]
+            Codec::H264 => {
+                let encoder = h264::Encoder::new(size, rate, bitrate_bps)?;
+                let inner = Inner::H264(Box::new(encoder));
+                Ok(Self { inner })
             }
-        })?;
-        greenroom_openh264_options::silence(&mut inner);
-        Ok(Self {
-            inner,
-            size,
-            rate,
-            started: false,
-        })
+            #[cfg(not(feature = "h264"))]
+            Codec::H264 => Err(EncodeError::NotBuilt {
+                codec,
+                feature: "h264",
+            }),
+            #[cfg(feature = "libvpx")]
+            Codec::Vp8 => {
+                let encoder = vp8::Vp8Encoder::new(size, rate, bitrate_bps)?;
+                let inner = Inner::Vp8(Box::new(encoder));
+                Ok(Self { inner })
+            }
+            #[cfg(not(feature = "libvpx"))]
+            Codec::Vp8 => Err(EncodeError::NotBuilt {
+                codec,
+                feature: "libvpx",
+            }),
+            Codec::Opus => Err(EncodeError::NotVideo { codec }),
+        }
+    }
+
+    /// Encodes one picture, as a key frame if asked. `index` rises from picture to picture.
+    ///
+    /// # Errors
+    ///
+    /// When the encoder fails or gives nothing out.
+    #[cfg_attr(
+        not(any(feature = "h264", feature = "libvpx")),
+        expect(unused_variables, reason = "there is no encoder to encode it")
+    )]
+    pub fn encode(&mut self, index: u32, picture: &Picture, key: bool) -> Result<AccessUnit, EncodeError> {
+        match &mut self.inner {
+            #[cfg(feature = "h264")]
+            Inner::H264(encoder) => encoder.encode(index, picture, key),
+            #[cfg(feature = "libvpx")]
+            Inner::Vp8(encoder) => encoder.encode(index, picture, key),
+            #[cfg(not(any(feature = "h264", feature = "libvpx")))]
+            Inner::None(never) => match *never {},
+        }
     }
 
     /// Changes the bitrate from the next picture on, without a key frame.
@@ -110,118 +155,18 @@ impl Encoder {
     /// # Errors
     ///
     /// When the encoder refuses it.
+    #[cfg_attr(
+        not(any(feature = "h264", feature = "libvpx")),
+        expect(unused_variables, reason = "there is no encoder to change")
+    )]
     pub fn set_bitrate(&mut self, bitrate_bps: u32) -> Result<(), EncodeError> {
-        if !self.started {
-            *self = Self::new(self.size, self.rate, bitrate_bps)?;
-            return Ok(());
+        match &mut self.inner {
+            #[cfg(feature = "h264")]
+            Inner::H264(encoder) => encoder.set_bitrate(bitrate_bps),
+            #[cfg(feature = "libvpx")]
+            Inner::Vp8(encoder) => encoder.set_bitrate(bitrate_bps),
+            #[cfg(not(any(feature = "h264", feature = "libvpx")))]
+            Inner::None(never) => match *never {},
         }
-        greenroom_openh264_options::set_bitrate(&mut self.inner, bitrate_bps).map_err(|refused| {
-            EncodeError::Bitrate {
-                bitrate_bps,
-                reason: refused.to_string(),
-            }
-        })
-    }
-
-    /// Encodes one picture, as a key frame if asked.
-    ///
-    /// # Errors
-    ///
-    /// When the encoder fails or gives nothing out.
-    pub fn encode(&mut self, index: u32, picture: &Picture, key: bool) -> Result<AccessUnit, EncodeError> {
-        if key {
-            self.inner.force_intra_frame();
-        }
-        let size = picture.size();
-        let (width, height) = (size.width() as usize, size.height() as usize);
-        let planes = YUVSlices::new(
-            (picture.y(), picture.u(), picture.v()),
-            (width, height),
-            (width, width / 2, width / 2),
-        );
-        let failed = |reason: String| EncodeError::Frame { index, reason };
-        let stream = self
-            .inner
-            .encode(&planes)
-            .map_err(|error| failed(error.to_string()))?;
-        self.started = true;
-        let key = matches!(stream.frame_type(), FrameType::IDR | FrameType::I);
-        let bytes = stream.to_vec();
-        if bytes.is_empty() {
-            return Err(failed("the encoder skipped it".to_owned()));
-        }
-        Ok(AccessUnit { bytes, key })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::ops::Range;
-
-    use greenroom_fixtures::Clip;
-
-    use super::*;
-
-    const LOW_BPS: u32 = 200_000;
-    const HIGH_BPS: u32 = 1_000_000;
-
-    /// Encodes these frames of the drawn clip; gives their sizes in bytes and the key frames' numbers.
-    fn encode(encoder: &mut Encoder, frames: Range<u32>) -> (Vec<usize>, Vec<u32>) {
-        let size = Size::new(320, 180).unwrap();
-        let mut clip = Clip::procedural(size, 30, 120, 1);
-        let mut picture = Picture::of_size(size);
-        let mut sizes = Vec::new();
-        let mut keys = Vec::new();
-        for frame in frames {
-            clip.picture(frame, &mut picture).unwrap();
-            let unit = encoder.encode(frame, &picture, frame == 0).unwrap();
-            sizes.push(unit.bytes.len());
-            keys.extend(unit.key.then_some(frame));
-        }
-        (sizes, keys)
-    }
-
-    fn encoder(bitrate_bps: u32) -> Encoder {
-        let rate = FrameRate::new(30, 1).unwrap();
-        Encoder::new(Size::new(320, 180).unwrap(), rate, bitrate_bps).unwrap()
-    }
-
-    /// Bytes of the last 30 frames before the change and of the last 30 after it.
-    #[track_caller]
-    fn check(from: u32, to: u32) -> (usize, usize) {
-        let mut encoder = encoder(from);
-        let (before, keys) = encode(&mut encoder, 0..60);
-        assert_eq!(keys, [0]);
-        encoder.set_bitrate(to).unwrap();
-        let (after, keys) = encode(&mut encoder, 60..120);
-        assert!(keys.is_empty(), "a change of the bitrate needs no key frame");
-        (before[30..].iter().sum(), after[30..].iter().sum())
-    }
-
-    #[test]
-    fn a_lower_bitrate_makes_smaller_frames_without_a_key_frame() {
-        let (before, after) = check(HIGH_BPS, LOW_BPS);
-        assert!(after * 2 < before, "{before} bytes, then {after}");
-    }
-
-    #[test]
-    fn a_higher_bitrate_makes_larger_frames_without_a_key_frame() {
-        let (before, after) = check(LOW_BPS, HIGH_BPS);
-        assert!(after > before * 2, "{before} bytes, then {after}");
-    }
-
-    #[test]
-    fn a_bitrate_set_before_the_first_picture_is_the_first_one() {
-        let mut changed = encoder(HIGH_BPS);
-        changed.set_bitrate(LOW_BPS).unwrap();
-        assert_eq!(encode(&mut changed, 0..20), encode(&mut encoder(LOW_BPS), 0..20));
-    }
-
-    #[test]
-    fn no_bitrate_at_all_is_refused_and_named() {
-        let mut encoder = encoder(HIGH_BPS);
-        encode(&mut encoder, 0..1);
-        let refused = encoder.set_bitrate(0).unwrap_err();
-        assert!(refused.to_string().contains("0 bit/s"), "{refused}");
     }
 }

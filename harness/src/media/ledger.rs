@@ -3,18 +3,19 @@
 //! Owns the truth that received frames are held against, in memory and as JSON Lines, so that
 //! broadcaster and viewers may run in different processes. It judges nothing.
 
-use std::collections::{HashMap, VecDeque};
+mod track;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::codec::Codec;
 use super::h264::FrameDigest;
+use super::kind::MediaKind;
+
+pub use track::{KEPT_FRAMES, LedgerTrack, Span};
 
 /// Version of the ledger format that this crate writes and reads.
-pub const LEDGER_VERSION: u32 = 1;
-
-/// Frames that stay available for look-up: two minutes at 30 fps.
-pub const KEPT_FRAMES: usize = 3_600;
+pub const LEDGER_VERSION: u32 = 2;
 
 /// Longest line that is read, in bytes.
 pub const MAX_LINE: usize = 4_096;
@@ -25,15 +26,19 @@ pub const MAX_LINE: usize = 4_096;
 pub enum LedgerEntry {
     /// First line: the format and the clock.
     Header(LedgerHeader),
-    /// A frame was encoded.
+    /// A video frame was encoded.
     Frame(LedgerFrame),
+    /// A sound packet was encoded.
+    Sound(LedgerFrame),
     /// From this frame on, everything is handed to this connection.
     Open {
         /// Peer id of the broadcaster.
         broadcaster: String,
         /// Peer id of the viewer.
         viewer: String,
-        /// First frame handed to it, a key frame.
+        /// Which medium.
+        media: MediaKind,
+        /// First frame handed to it; of video a key frame.
         first: u32,
     },
     /// A frame was not handed to the connection, because its queue was full.
@@ -42,6 +47,8 @@ pub enum LedgerEntry {
         broadcaster: String,
         /// Peer id of the viewer.
         viewer: String,
+        /// Which medium.
+        media: MediaKind,
         /// Number of the frame.
         index: u32,
     },
@@ -51,6 +58,8 @@ pub enum LedgerEntry {
         broadcaster: String,
         /// Peer id of the viewer.
         viewer: String,
+        /// Which medium.
+        media: MediaKind,
         /// Last frame handed to it.
         last: u32,
     },
@@ -62,17 +71,19 @@ pub enum LedgerEntry {
 pub struct LedgerHeader {
     /// [`LEDGER_VERSION`].
     pub greenroom_ledger: u32,
-    /// Codec of the frames, as in SDP: `H264`.
-    pub codec: String,
-    /// RTP clock rate in ticks per second.
-    pub clock_rate: u32,
+    /// Codec of the video.
+    pub video: Codec,
+    /// Codec of the sound; absent when there is none.
+    pub audio: Option<Codec>,
+    /// What is streamed: a viewer that draws or opens the same clip can compare pictures.
+    pub clip: String,
     /// Wall time of microsecond 0, in microseconds since the Unix epoch.
     pub epoch_unix_us: u64,
     /// Boot of the host that wrote it; latency is reported only by a reader on the same boot.
     pub boot_id: Option<String>,
 }
 
-/// One frame as it was sent.
+/// One frame or sound packet as it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerFrame {
@@ -80,14 +91,18 @@ pub struct LedgerFrame {
     pub index: u32,
     /// Media time in ticks of the clock rate.
     pub media_time: i64,
-    /// Digest of the picture, see [`FrameDigest`].
+    /// Digest of the picture or of the sound, see [`FrameDigest`].
     pub picture: u64,
     /// Digest of the parameter sets that travel with it.
     pub parameter_sets: Option<u64>,
     /// Whether it is a key frame.
     pub key: bool,
-    /// Whether the picture is black because the broadcaster muted its video.
+    /// Whether the picture is black, or the sound silent, because the broadcaster muted it.
     pub muted: bool,
+    /// Frame number in the stamp of the picture; absent when it has none, as sound has.
+    pub stamp: Option<u32>,
+    /// Level of the sound before it was encoded, in dBFS (RMS), cut to whole numbers; absent for pictures.
+    pub level_dbfs: Option<i16>,
     /// When it was due, in microseconds of the ledger's clock.
     pub due_us: u64,
     /// When it was taken from the source.
@@ -104,17 +119,6 @@ impl LedgerFrame {
             parameter_sets: self.parameter_sets,
         }
     }
-}
-
-/// The frames handed to one connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// First frame, a key frame.
-    pub first: u32,
-    /// Last frame, once it is known.
-    pub last: Option<u32>,
-    /// Frames in between that were not handed over.
-    pub skipped: u32,
 }
 
 /// A ledger that cannot be used.
@@ -154,21 +158,23 @@ pub enum LedgerError {
         /// Its version.
         got: u32,
     },
-    /// The codec or clock is not one that can be judged.
-    #[error("the ledger is for {codec} at {clock_rate} Hz; this greenroom judges H264 at 90000 Hz")]
+    /// A codec stands where it makes no sense.
+    #[error("the ledger names {got} as its {media} codec; expected h264 or vp8 for video, opus for audio")]
     Codec {
+        /// The medium.
+        media: MediaKind,
         /// Its codec.
-        codec: String,
-        /// Its clock rate.
-        clock_rate: u32,
+        got: Codec,
     },
     /// Frame numbers or times do not rise.
     #[error(
-        "ledger line {line}: frame {got} follows frame {last}; expected consecutive numbers and rising media times"
+        "ledger line {line}: {media} {got} follows {media} {last}; expected consecutive numbers and rising media times"
     )]
     Order {
         /// Line, from 1.
         line: u64,
+        /// The medium.
+        media: MediaKind,
         /// Number before.
         last: u32,
         /// Number that came.
@@ -176,13 +182,12 @@ pub enum LedgerError {
     },
 }
 
-/// A ledger in memory, bounded to the last [`KEPT_FRAMES`] frames.
+/// A ledger in memory, bounded to the last [`KEPT_FRAMES`] frames of each medium.
 #[derive(Debug, Default)]
 pub struct Ledger {
     header: Option<LedgerHeader>,
-    frames: VecDeque<LedgerFrame>,
-    by_picture: HashMap<u64, Vec<u32>>,
-    spans: HashMap<(String, String), Span>,
+    video: LedgerTrack,
+    audio: LedgerTrack,
     lines: u64,
 }
 
@@ -196,64 +201,33 @@ impl Ledger {
         self.lines += 1;
         let line = self.lines;
         match entry {
-            LedgerEntry::Header(header) => {
-                if line != 1 {
-                    return Err(LedgerError::Header {
-                        line,
-                        expected: "a frame or connection entry",
-                    });
-                }
-                if header.greenroom_ledger != LEDGER_VERSION {
-                    return Err(LedgerError::Version {
-                        got: header.greenroom_ledger,
-                    });
-                }
-                if header.codec != "H264" || header.clock_rate != super::rtp_time::VIDEO_CLOCK_RATE {
-                    return Err(LedgerError::Codec {
-                        codec: header.codec,
-                        clock_rate: header.clock_rate,
-                    });
-                }
-                self.header = Some(header);
-                return Ok(());
-            }
+            LedgerEntry::Header(header) => self.take_header(header, line)?,
             _ if self.header.is_none() => {
                 return Err(LedgerError::Header {
                     line,
                     expected: "the header line",
                 });
             }
-            LedgerEntry::Frame(frame) => self.add_frame(frame, line)?,
+            LedgerEntry::Frame(frame) => self.add(MediaKind::Video, frame, line)?,
+            LedgerEntry::Sound(packet) => self.add(MediaKind::Audio, packet, line)?,
             LedgerEntry::Open {
                 broadcaster,
                 viewer,
+                media,
                 first,
-            } => {
-                self.spans.insert(
-                    (broadcaster, viewer),
-                    Span {
-                        first,
-                        last: None,
-                        skipped: 0,
-                    },
-                );
-            }
+            } => self.track_mut(media).open(broadcaster, viewer, first),
             LedgerEntry::Skip {
-                broadcaster, viewer, ..
-            } => {
-                if let Some(span) = self.spans.get_mut(&(broadcaster, viewer)) {
-                    span.skipped += 1;
-                }
-            }
+                broadcaster,
+                viewer,
+                media,
+                ..
+            } => self.track_mut(media).skip(broadcaster, viewer),
             LedgerEntry::Close {
                 broadcaster,
                 viewer,
+                media,
                 last,
-            } => {
-                if let Some(span) = self.spans.get_mut(&(broadcaster, viewer)) {
-                    span.last = Some(last);
-                }
-            }
+            } => self.track_mut(media).close(broadcaster, viewer, last),
         }
         Ok(())
     }
@@ -268,80 +242,84 @@ impl Ledger {
         if text.len() > MAX_LINE {
             return Err(LedgerError::LineTooLong { line });
         }
-        let entry = serde_json::from_str(text).map_err(|error| LedgerError::Malformed {
-            line,
-            reason: error.to_string(),
+        let entry = serde_json::from_str(text).map_err(|error| match (line, written_by(text)) {
+            // The fields of another version are no riddle worth solving.
+            (1, Some(got)) if got != LEDGER_VERSION => LedgerError::Version { got },
+            _ => LedgerError::Malformed {
+                line,
+                reason: error.to_string(),
+            },
         })?;
         self.apply(entry)
     }
 
-    fn add_frame(&mut self, frame: LedgerFrame, line: u64) -> Result<(), LedgerError> {
-        if let Some(last) = self.frames.back()
-            && (frame.index != last.index.wrapping_add(1) || frame.media_time <= last.media_time)
-        {
-            return Err(LedgerError::Order {
+    fn take_header(&mut self, header: LedgerHeader, line: u64) -> Result<(), LedgerError> {
+        if line != 1 {
+            return Err(LedgerError::Header {
                 line,
-                last: last.index,
-                got: frame.index,
+                expected: "a frame or connection entry",
             });
         }
-        if self.frames.len() == KEPT_FRAMES
-            && let Some(old) = self.frames.pop_front()
-            && let Some(same) = self.by_picture.get_mut(&old.picture)
-        {
-            same.retain(|index| *index != old.index);
-            if same.is_empty() {
-                self.by_picture.remove(&old.picture);
+        if header.greenroom_ledger != LEDGER_VERSION {
+            return Err(LedgerError::Version {
+                got: header.greenroom_ledger,
+            });
+        }
+        let codecs = [
+            (MediaKind::Video, Some(header.video)),
+            (MediaKind::Audio, header.audio),
+        ];
+        for (media, codec) in codecs {
+            if let Some(got) = codec.filter(|codec| codec.is_audio() != (media == MediaKind::Audio)) {
+                return Err(LedgerError::Codec { media, got });
             }
         }
-        self.by_picture
-            .entry(frame.picture)
-            .or_default()
-            .push(frame.index);
-        self.frames.push_back(frame);
+        self.header = Some(header);
         Ok(())
+    }
+
+    fn add(&mut self, media: MediaKind, frame: LedgerFrame, line: u64) -> Result<(), LedgerError> {
+        let got = frame.index;
+        self.track_mut(media)
+            .add(frame)
+            .map_err(|last| LedgerError::Order {
+                line,
+                media,
+                last,
+                got,
+            })
+    }
+
+    fn track_mut(&mut self, media: MediaKind) -> &mut LedgerTrack {
+        match media {
+            MediaKind::Video => &mut self.video,
+            MediaKind::Audio => &mut self.audio,
+        }
+    }
+
+    /// What was sent of one medium.
+    pub fn track(&self, media: MediaKind) -> &LedgerTrack {
+        match media {
+            MediaKind::Video => &self.video,
+            MediaKind::Audio => &self.audio,
+        }
     }
 
     /// The header, once it was read.
     pub fn header(&self) -> Option<&LedgerHeader> {
         self.header.as_ref()
     }
+}
 
-    /// The frame with this number, if it is still kept.
-    pub fn frame(&self, index: u32) -> Option<&LedgerFrame> {
-        let first = self.frames.front()?.index;
-        self.frames.get(index.checked_sub(first)? as usize)
+/// The version that a header line claims, whatever else it says.
+fn written_by(text: &str) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Claim {
+        greenroom_ledger: u32,
     }
-
-    /// The frame at exactly this media time, if it is still kept.
-    pub fn at_media_time(&self, media_time: i64) -> Option<&LedgerFrame> {
-        let at = self
-            .frames
-            .binary_search_by_key(&media_time, |frame| frame.media_time)
-            .ok()?;
-        self.frames.get(at)
-    }
-
-    /// The frames with this picture digest.
-    pub fn with_picture(&self, picture: u64) -> impl Iterator<Item = &LedgerFrame> {
-        self.by_picture
-            .get(&picture)
-            .into_iter()
-            .flatten()
-            .filter_map(|index| self.frame(*index))
-    }
-
-    /// The newest frame.
-    pub fn newest(&self) -> Option<&LedgerFrame> {
-        self.frames.back()
-    }
-
-    /// The frames handed to a connection; `None` when none ever was.
-    pub fn span(&self, broadcaster: &str, viewer: &str) -> Option<Span> {
-        self.spans
-            .get(&(broadcaster.to_owned(), viewer.to_owned()))
-            .copied()
-    }
+    serde_json::from_str::<Claim>(text)
+        .ok()
+        .map(|claim| claim.greenroom_ledger)
 }
 
 #[cfg(test)]

@@ -7,11 +7,9 @@ pub mod codec;
 pub mod decode;
 mod depacketize;
 pub mod digest;
-#[cfg(feature = "h264")]
 pub mod encode;
-#[cfg(feature = "libvpx")]
-pub mod encode_vp8;
 pub mod h264;
+pub mod kind;
 pub mod ledger;
 #[cfg_attr(not(feature = "opus"), path = "no_opus.rs")]
 pub mod opus;

@@ -9,6 +9,11 @@ use thiserror::Error;
 /// The rate that Opus runs at in RTP (RFC 7587 section 4.1), and the one that is decoded to, in hertz.
 pub const OPUS_RATE: u32 = 48_000;
 
+/// By how much libopus gives sound out later than it took it in, in samples of 48 kHz.
+///
+/// A viewer cannot ask the sender's encoder; this is its lookahead in every mode but restricted low delay.
+pub const OPUS_LOOKAHEAD: u32 = 312;
+
 /// Longest sound that one packet holds: 120 ms (RFC 6716 section 3.2.5), in samples of 48 kHz.
 pub const MAX_PACKET_SAMPLES: usize = 5_760;
 

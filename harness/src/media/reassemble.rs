@@ -41,6 +41,8 @@ pub struct RtpPacket {
 /// A frame of which every packet arrived.
 #[derive(Clone, Debug)]
 pub struct ReceivedFrame {
+    /// Its codec.
+    pub codec: Codec,
     /// Unwrapped RTP timestamp, in ticks of the codec's clock.
     pub rtp_time: i64,
     /// Arrival of its first packet.
@@ -282,6 +284,7 @@ impl Reassembler {
         } = content;
         let bytes = payloads.iter().map(Bytes::len).sum::<usize>();
         Reassembled::Frame(ReceivedFrame {
+            codec: self.codec,
             rtp_time,
             first_packet_at,
             completed_at,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::h264::FrameDigest;
-use super::ledger::{Ledger, LedgerFrame, Span};
+use super::ledger::{LedgerFrame, LedgerTrack, Span};
 use crate::clock::micros;
 
 /// Frames that wait for their ledger entry; at 30 fps this is half a minute of a ledger that lags.
@@ -162,7 +162,7 @@ impl Verifier {
     }
 
     /// Takes a frame and pushes every judgement that it makes possible.
-    pub fn frame(&mut self, frame: Arrived, ledger: &Ledger, out: &mut Vec<Judgement>) {
+    pub fn frame(&mut self, frame: Arrived, ledger: &LedgerTrack, out: &mut Vec<Judgement>) {
         if self.pending.len() == MAX_PENDING {
             self.pending.pop_front();
             self.tally.unexpected += 1;
@@ -178,7 +178,7 @@ impl Verifier {
     }
 
     /// Judges what waited for the ledger.
-    pub fn ledger_grew(&mut self, ledger: &Ledger, out: &mut Vec<Judgement>) {
+    pub fn ledger_grew(&mut self, ledger: &LedgerTrack, out: &mut Vec<Judgement>) {
         if matches!(self.offset, Offset::Learning { .. }) {
             let waiting: Vec<Arrived> = self.pending.iter().copied().collect();
             self.offset = Offset::Learning {
@@ -196,7 +196,7 @@ impl Verifier {
     }
 
     /// The frame that was sent at this RTP time, once the stream's offset is known.
-    pub fn sent_at<'a>(&self, rtp_time: i64, ledger: &'a Ledger) -> Option<&'a LedgerFrame> {
+    pub fn sent_at<'a>(&self, rtp_time: i64, ledger: &'a LedgerTrack) -> Option<&'a LedgerFrame> {
         match self.offset {
             Offset::Known(offset) => ledger.at_media_time(rtp_time - offset),
             Offset::Learning { .. } => None,
@@ -218,7 +218,7 @@ impl Verifier {
         mut self,
         span: Option<Span>,
         until: Option<u32>,
-        ledger: &Ledger,
+        ledger: &LedgerTrack,
         out: &mut Vec<Judgement>,
     ) -> Tally {
         if let Offset::Learning { candidates, .. } = &self.offset
@@ -262,7 +262,7 @@ impl Verifier {
         self.tally
     }
 
-    fn learn(&mut self, frame: &Arrived, ledger: &Ledger) {
+    fn learn(&mut self, frame: &Arrived, ledger: &LedgerTrack) {
         let Offset::Learning {
             candidates,
             confirmed,
@@ -271,7 +271,7 @@ impl Verifier {
             return;
         };
         let mut offsets = ledger
-            .with_picture(frame.digest.picture)
+            .with_content(frame.digest.picture)
             .map(|sent| frame.rtp_time - sent.media_time)
             .peekable();
         if offsets.peek().is_none() {
@@ -297,7 +297,7 @@ impl Verifier {
 
     /// Judges every frame that waits and can be judged. At the end of a stream that is known to its end
     /// the others were never sent; of one that goes on they only came after what is known of it.
-    fn judge_pending(&mut self, ledger: &Ledger, end: End, out: &mut Vec<Judgement>) {
+    fn judge_pending(&mut self, ledger: &LedgerTrack, end: End, out: &mut Vec<Judgement>) {
         let Offset::Known(offset) = self.offset else {
             if end != End::NotYet {
                 self.tally.unexpected += self.pending.len() as u64;

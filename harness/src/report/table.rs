@@ -2,12 +2,15 @@
 //!
 //! Owns the layout. What is absent is printed as absent, with the reason, never as 0.
 
+mod perception;
+
 use std::fmt::Write as _;
 
 use super::Report;
 use crate::check::{Severity, Verdict, breaches};
 use crate::measure::distribution::Summary;
 use crate::measure::measured::JudgedAt;
+use crate::media::verify::Tally;
 
 /// Findings that are printed; the report file has them all.
 const SHOWN_FINDINGS: usize = 12;
@@ -57,6 +60,7 @@ fn write_table(out: &mut String, report: &Report, style: Style) -> std::fmt::Res
     frames(out, report)?;
     join(out, report)?;
     delays(out, report)?;
+    perception::write(out, report)?;
     streams(out, report)?;
     generator(out, report)?;
     findings(out, report, style)?;
@@ -80,20 +84,28 @@ fn frames(out: &mut String, report: &Report) -> std::fmt::Result {
     )?;
     writeln!(
         out,
-        "  {:>12} {:>10} {:>8} {:>8} {:>8} {:>8} {:>9} {:>10}",
-        "expected", "verified", "lost", "corrupt", "late", "again", "reordered", "unexpected"
+        "  {:<8} {:>10} {:>10} {:>8} {:>8} {:>8} {:>8} {:>9} {:>10}",
+        "", "expected", "verified", "lost", "corrupt", "late", "again", "reordered", "unexpected"
     )?;
+    tally(out, "frames", totals)?;
+    match &measured.sound_totals {
+        Some(sound) => tally(out, "sound", sound),
+        None => writeln!(out, "  sound        none was sent"),
+    }
+}
+
+fn tally(out: &mut String, name: &str, tally: &Tally) -> std::fmt::Result {
     writeln!(
         out,
-        "  {:>12} {:>10} {:>8} {:>8} {:>8} {:>8} {:>9} {:>10}",
-        totals.expected,
-        totals.verified,
-        totals.lost,
-        totals.corrupt,
-        totals.late,
-        totals.repeated,
-        totals.reordered,
-        totals.unexpected
+        "  {name:<8} {:>10} {:>10} {:>8} {:>8} {:>8} {:>8} {:>9} {:>10}",
+        tally.expected,
+        tally.verified,
+        tally.lost,
+        tally.corrupt,
+        tally.late,
+        tally.repeated,
+        tally.reordered,
+        tally.unexpected
     )
 }
 
@@ -160,6 +172,9 @@ fn delays(out: &mut String, report: &Report) -> std::fmt::Result {
         "no broadcaster in this process",
     )?;
     line(out, "  transport", delays.transport.as_ref(), absent)?;
+    if report.measured.sound_totals.is_some() {
+        line(out, "sound latency", delays.sound_latency.as_ref(), absent)?;
+    }
     line(out, "decode", delays.decode.as_ref(), "no viewer decoded")?;
     line(
         out,
@@ -243,9 +258,11 @@ fn streams(out: &mut String, report: &Report) -> std::fmt::Result {
     for broadcaster in &measured.broadcasters {
         writeln!(
             out,
-            "sent         {} frames, {} key frames; {} connections, {} packets; {} key frame requests",
+            "sent         {} frames, {} key frames, {} sound packets; {} connections, {} RTP packets; \
+             {} key frame requests",
             broadcaster.frames,
             broadcaster.key_frames,
+            broadcaster.sound_packets,
             broadcaster.connections,
             broadcaster.packets_sent,
             broadcaster.key_frame_requests

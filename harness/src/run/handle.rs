@@ -5,7 +5,7 @@ use tokio::task::JoinHandle;
 
 use super::{Run, RunError, prepare};
 use crate::report::Report;
-use crate::scenario::{Action, Party};
+use crate::scenario::{Action, Muting, Party};
 
 /// Actions that may wait for the run.
 const ACTIONS: usize = 256;
@@ -163,14 +163,19 @@ impl BroadcasterHandle<'_> {
         }));
     }
 
-    /// It mutes its video.
+    /// It mutes pictures and sound.
     pub fn mute(&self) {
-        self.run.order(Order::Do(Action::Mute));
+        self.run.order(Order::Do(Action::Mute(Muting::All)));
     }
 
-    /// It unmutes its video.
+    /// It unmutes pictures and sound.
     pub fn unmute(&self) {
-        self.run.order(Order::Do(Action::Unmute));
+        self.run.order(Order::Do(Action::Unmute(Muting::All)));
+    }
+
+    /// Its encoder is set to another bitrate, in bits per second of the video.
+    pub fn set_bitrate(&self, bps: u32) {
+        self.run.order(Order::Do(Action::Bitrate { bps }));
     }
 
     /// It stops the stream and stays.

@@ -269,13 +269,15 @@ impl Follow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::codec::Codec;
     use crate::media::ledger::{LEDGER_VERSION, LedgerHeader};
 
     fn header(epoch_unix_us: u64) -> LedgerEntry {
         LedgerEntry::Header(LedgerHeader {
             greenroom_ledger: LEDGER_VERSION,
-            codec: "H264".into(),
-            clock_rate: 90_000,
+            video: Codec::H264,
+            audio: None,
+            clip: String::new(),
             epoch_unix_us,
             boot_id: None,
         })

@@ -5,6 +5,7 @@
 
 mod environment;
 mod handle;
+mod heard;
 pub(crate) mod ledger_file;
 mod observe;
 mod orchestrate;
@@ -20,10 +21,12 @@ use thiserror::Error;
 
 use crate::bot::Progress;
 use crate::bot::dial::{Dialer, UrlError};
+use crate::media::codec::Codec;
 use crate::net::impair::Impairment;
 use crate::report::Report;
 use crate::scenario::{
-    Action, DecodeSelection, MediaFault, PlantedDelays, RoleSelection, Scenario, ScenarioError, TimedAction,
+    Action, AudioSource, DecodeSelection, MediaFault, PlantedDelays, RoleSelection, Scenario, ScenarioError,
+    SourceFlaws, TimedAction,
 };
 
 pub use environment::Environment;
@@ -225,6 +228,30 @@ impl Run {
     /// Adds delays to single stages.
     pub fn planted_delays(mut self, delays: PlantedDelays) -> Self {
         self.scenario.planted_delays = delays;
+        self
+    }
+
+    /// Faults of the broadcaster itself.
+    pub fn flaws(mut self, flaws: SourceFlaws) -> Self {
+        self.scenario.flaws = flaws;
+        self
+    }
+
+    /// What is to be heard. Default: the procedural sound.
+    pub fn audio(mut self, audio: AudioSource) -> Self {
+        self.scenario.media.audio = audio;
+        self
+    }
+
+    /// Codec of the video. Default: H.264.
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.scenario.media.codec = codec;
+        self
+    }
+
+    /// Sends messages both ways over a data channel. Default: no.
+    pub fn data_channel(mut self) -> Self {
+        self.scenario.media.data_channel = true;
         self
     }
 

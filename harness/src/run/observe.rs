@@ -3,9 +3,11 @@
 //! Owns the summing; it has no opinion on any figure.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::heard::{DataSum, Heard};
 use super::room::RoomRun;
 use crate::bot::broadcaster::BroadcasterRecord;
 use crate::bot::session::{Decoded, SessionRecord};
@@ -19,6 +21,7 @@ use crate::measure::measured::{
     BroadcasterFigures, DecodedFigures, Delays, JudgedAt, Measured, PhaseFigures, RoomStateFigures,
     RtpFigures, ViewerFigures, ViewerOutcome,
 };
+use crate::media::kind::{MediaKind, PerMedia};
 use crate::media::verify::Tally;
 
 /// Sums up what the bots of all rooms recorded.
@@ -35,11 +38,14 @@ pub(super) fn sum_up(
     let mut broadcasters = Vec::new();
     let mut joins = Vec::new();
     let mut comparable = true;
+    let mut heard = Heard::default();
+    let mut data = DataSum::default();
     for room in rooms {
         let shared = &room.shared;
         let figures = std::mem::take(&mut *shared.figures.lock().unwrap_or_else(PoisonError::into_inner));
         skew.merge(&merge(&mut all, figures, shared));
         comparable &= has_comparable_clock(shared);
+        data.add(&room);
         for record in room.broadcaster_records {
             pacing.merge(&record.pacing_error);
             generator.skipped_frames += record.skipped_frames;
@@ -47,7 +53,7 @@ pub(super) fn sum_up(
         }
         for record in room.viewer_records {
             joins.push(record.join.clone());
-            viewers.push(viewer(shared, record));
+            viewers.push(viewer(shared, record, &mut heard));
         }
     }
     generator.pacing_error = pacing.summary();
@@ -55,6 +61,11 @@ pub(super) fn sum_up(
     viewers
         .iter()
         .for_each(|viewer: &ViewerFigures| totals.add(&viewer.tally));
+    let mut sound_totals = Tally::default();
+    viewers
+        .iter()
+        .for_each(|viewer: &ViewerFigures| sound_totals.add(&viewer.sound_tally));
+    let has_sound = sound_totals != Tally::default() || viewers.iter().any(|v| v.sound_packets > 0);
     let received = viewers
         .iter()
         .filter(|viewer| viewer.judged_at != JudgedAt::Nothing);
@@ -66,11 +77,21 @@ pub(super) fn sum_up(
             .min()
             .unwrap_or(JudgedAt::Nothing),
         totals,
+        sound_totals: has_sound.then_some(sound_totals),
+        sound: heard.sound(),
+        tones: heard.tones.figures(),
+        quality: heard.quality.figures(),
+        quality_absent_because: heard.quality_absent_because(),
+        av_offset: heard.av_sync.figures(),
+        data: data.figures(),
         join: JoinPhase::ALL
             .into_iter()
             .map(|phase| phase_figures(phase, &joins))
             .collect(),
-        delays: delays(&all, comparable, !viewers.is_empty()),
+        delays: Delays {
+            sound_latency: heard.latency.summary(),
+            ..delays(&all, comparable, !viewers.is_empty())
+        },
         viewers,
         broadcasters,
         fanout_skew: skew.summary(),
@@ -116,6 +137,7 @@ fn delays(all: &Figures, comparable: bool, has_viewers: bool) -> Delays {
         decode: all.decode_delay.summary(),
         frame_latency,
         glass_latency: all.glass_latency.summary(),
+        sound_latency: None,
         absent_because: absent_because.map(str::to_owned),
     }
 }
@@ -148,6 +170,9 @@ fn broadcaster(shared: &Shared, record: BroadcasterRecord) -> BroadcasterFigures
         skipped_frames: record.skipped_frames,
         key_frame_requests: record.key_frame_requests,
         packets_sent: record.packets_sent,
+        sound_packets: record.sound_packets,
+        frame_rate: record.frame_rate,
+        bitrate_changes: record.bitrate_changes,
         chat_said: record.chat_said,
         chat: record.chat.into_iter().map(|line| line.text).collect(),
         dial_error: record.dial_error,
@@ -158,44 +183,58 @@ fn broadcaster(shared: &Shared, record: BroadcasterRecord) -> BroadcasterFigures
     }
 }
 
-fn viewer(shared: &Shared, record: ViewerRecord) -> ViewerFigures {
-    let mut tally = Tally::default();
+fn viewer(shared: &Shared, record: ViewerRecord, all: &mut Heard) -> ViewerFigures {
+    let mut tallies = PerMedia::<Tally>::default();
     let mut freezes = crate::measure::freeze::Freezes::default();
     let mut decoded = DecodedFigures::default();
-    let mut rtp: Option<RtpFigures> = None;
-    let mut frames = 0;
+    let mut rtp = PerMedia::<Option<RtpFigures>>::default();
+    let mut heard = Heard::default();
+    let (mut frames, mut sound_packets, mut lasted) = (0, 0, Duration::ZERO);
     let mut first_key_frame_ms: Option<f64> = None;
     let mut without_key_frame_ms: Option<f64> = None;
+    let mut media_after_stop_ms: Option<f64> = None;
     {
         let ledger = shared.ledger.lock();
         for session in record.sessions {
-            frames += session.frames;
-            freezes.count += session.freezes.count;
-            freezes.total_ms += session.freezes.total_ms;
-            freezes.longest_ms = freezes.longest_ms.max(session.freezes.longest_ms);
-            add_decoded(&mut decoded, session.decoded);
+            frames += session.video.frames;
+            sound_packets += session.sound.packets;
+            // Between n frames lie n - 1 gaps; one frame has lasted no time.
+            lasted += session.video.lasted;
+            freezes.count += session.video.freezes.count;
+            freezes.total_ms += session.video.freezes.total_ms;
+            freezes.longest_ms = freezes.longest_ms.max(session.video.freezes.longest_ms);
+            add_decoded(&mut decoded, session.video.decoded);
+            heard.add_session(&session);
             let wait = session.connected_at.map(|connected| {
                 let until = session
+                    .video
                     .first_key_at
                     .or(session.stopped_at)
                     .unwrap_or(session.ended_at);
                 until.saturating_duration_since(connected).as_secs_f64() * 1_000.0
             });
-            let longest = if session.first_key_at.is_some() {
+            let longest = if session.video.first_key_at.is_some() {
                 &mut first_key_frame_ms
             } else {
                 &mut without_key_frame_ms
             };
-            *longest = wait.map_or(*longest, |wait| {
-                Some(longest.map_or(wait, |longest| longest.max(wait)))
-            });
-            rtp = match (rtp, rtp_figures(&session)) {
-                (Some(sum), Some(session)) => Some(add_rtp(sum, session)),
-                (sum, session) => session.or(sum),
-            };
-            tally.add(&session.finish(&ledger));
+            *longest = most(*longest, wait);
+            let after_stop = session.after_stop.map(|after| after.as_secs_f64() * 1_000.0);
+            media_after_stop_ms = most(media_after_stop_ms, after_stop);
+            for media in MediaKind::ALL {
+                let sum = rtp.get_mut(media);
+                *sum = match (*sum, rtp_figures(&session, media)) {
+                    (Some(sum), Some(session)) => Some(add_rtp(sum, session)),
+                    (sum, session) => session.or(sum),
+                };
+            }
+            let of_session = session.tallies(&ledger);
+            tallies.video.add(&of_session.video);
+            tallies.audio.add(&of_session.audio);
         }
     }
+    all.add(&heard);
+    let tally = tallies.video;
     let decodes = decoded != DecodedFigures::default();
     let judged_at = match (frames, tally.verified + tally.corrupt, decoded.stamps_read) {
         (0, ..) => JudgedAt::Nothing,
@@ -222,6 +261,15 @@ fn viewer(shared: &Shared, record: ViewerRecord) -> ViewerFigures {
         judged_at,
         tally,
         frames,
+        frames_per_second: (frames > 1 && !lasted.is_zero())
+            .then(|| (frames - 1) as f64 / lasted.as_secs_f64()),
+        sound_tally: tallies.audio,
+        sound_packets,
+        sound: heard.sound(),
+        tones: heard.tones.figures(),
+        quality: heard.quality.figures(),
+        av_offset: heard.av_sync.figures(),
+        media_after_stop_ms,
         join_ms,
         stuck_before: record.join.stuck_before(),
         saw_broadcaster: record.join.has_seen_broadcaster(),
@@ -231,7 +279,8 @@ fn viewer(shared: &Shared, record: ViewerRecord) -> ViewerFigures {
         latency: record.latency.summary(),
         freezes,
         decoded: decodes.then_some(decoded),
-        rtp,
+        rtp: rtp.video,
+        sound_rtp: rtp.audio,
         chat_said: record.chat_said,
         chat_seqs: record.chat.iter().filter_map(|line| line.seq).collect(),
         chat: record.chat.into_iter().map(|line| line.text).collect(),
@@ -248,7 +297,16 @@ fn viewer(shared: &Shared, record: ViewerRecord) -> ViewerFigures {
 fn state(state: &greenroom_signaling::RoomState) -> RoomStateFigures {
     RoomStateFigures {
         video_muted: state.muted.video,
+        audio_muted: state.muted.audio,
         stopped: state.stopped,
+    }
+}
+
+/// The larger of two figures that may be absent.
+fn most(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.max(other)),
+        (one, other) => one.or(other),
     }
 }
 
@@ -277,11 +335,16 @@ fn add_rtp(sum: RtpFigures, session: RtpFigures) -> RtpFigures {
     }
 }
 
-fn rtp_figures(session: &SessionRecord) -> Option<RtpFigures> {
+fn rtp_figures(session: &SessionRecord, media: MediaKind) -> Option<RtpFigures> {
     let stats = session.stats.as_ref()?;
-    let received = stats.received?;
+    let (received, nack_count, pli_count) = match media {
+        MediaKind::Video => (stats.video?, stats.nack_count, stats.pli_count),
+        // The stack counts NACKs of both media together, and only video has PLIs.
+        MediaKind::Audio => (stats.audio?, 0, 0),
+    };
     let until = session.stopped_at.unwrap_or(session.ended_at);
     let seconds = session
+        .video
         .first_key_at
         .map(|first| until.saturating_duration_since(first).as_secs_f64());
     Some(RtpFigures {
@@ -291,8 +354,8 @@ fn rtp_figures(session: &SessionRecord) -> Option<RtpFigures> {
         packets_reordered: received.packets_reordered,
         bytes_received: received.bytes_received,
         jitter_ms: received.jitter_s * 1_000.0,
-        nack_count: stats.nack_count,
-        pli_count: stats.pli_count,
+        nack_count,
+        pli_count,
         bitrate_bps: seconds
             .filter(|s| *s > 0.0)
             .map(|seconds| received.bytes_received as f64 * 8.0 / seconds),

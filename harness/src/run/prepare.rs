@@ -11,14 +11,15 @@ use super::ledger_file::{LedgerFile, LedgerFollower};
 use super::room::RoomRun;
 use super::{Run, RunError, Target};
 use crate::bot::dial::Dialer;
-use crate::bot::source::Source;
+use crate::bot::reference::{self, Reference};
+use crate::bot::source::Sources;
 use crate::bot::{Figures, LedgerHandle, Progress, Shared};
 use crate::clock::RunClock;
 use crate::engine::Engine;
 use crate::engine::webrtc::{WebrtcConfig, WebrtcEngine};
+use crate::media::codec::Codec;
 use crate::media::ledger::{LEDGER_VERSION, Ledger, LedgerEntry, LedgerHeader};
-use crate::media::rtp_time::VIDEO_CLOCK_RATE;
-use crate::scenario::{RoleSelection, Scenario};
+use crate::scenario::{AudioSource, DecodeSelection, RoleSelection, Scenario};
 use crate::trace::{Recorder, Trace};
 
 /// A run that is ready to start.
@@ -88,7 +89,9 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         .rooms
         .iter()
         .zip(sources)
-        .map(|(room, source)| {
+        .enumerate()
+        .map(|(number, (room, sources))| {
+            let clip = reference::identity(&scenario.media, scenario.seed, stream_of(number));
             let shared = Shared {
                 scenario: Arc::clone(&scenario),
                 room: room.name.clone(),
@@ -98,20 +101,22 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
                 dialer: dialer.clone(),
                 // Each room has its own stream and so its own ledger; a ledger file goes with a single room.
                 ledger: if several {
-                    own_ledger(clock)
+                    own_ledger(&scenario, &clip, clock)
                 } else {
                     ledger.clone()
                 },
                 progress: Arc::clone(&run.progress),
                 figures: Mutex::new(Figures::default()),
                 numbers: Mutex::default(),
+                reference: reference_of(&scenario, number),
+                clip,
                 label_prefix: if several {
                     format!("{}/", room.name)
                 } else {
                     String::new()
                 },
             };
-            RoomRun::new(Arc::new(shared), source)
+            RoomRun::new(Arc::new(shared), sources)
         })
         .collect();
     Ok(Prepared {
@@ -157,18 +162,21 @@ fn check_open_files(scenario: &Scenario, target: &Target) -> Result<(), RunError
     }
 }
 
+/// The stream number in the stamps of a room.
+fn stream_of(room: usize) -> u8 {
+    (room % 256) as u8
+}
+
 /// One source a room, for processes that broadcast.
-fn open_sources(scenario: &Scenario) -> Result<Vec<Option<Source>>, RunError> {
+fn open_sources(scenario: &Scenario) -> Result<Vec<Option<Sources>>, RunError> {
     let mut sources = Vec::new();
     for number in 0..scenario.rooms.len() {
         sources.push(match scenario.role {
             RoleSelection::Viewers => None,
             // The stamp's stream number tells rooms apart to whoever looks at a picture.
-            RoleSelection::All | RoleSelection::Broadcaster => Some(Source::open(
-                &scenario.media,
-                scenario.seed,
-                (number % 256) as u8,
-            )?),
+            RoleSelection::All | RoleSelection::Broadcaster => {
+                Some(Sources::open(scenario, stream_of(number))?)
+            }
         });
     }
     Ok(sources)
@@ -244,23 +252,33 @@ fn server_observer(trace: Trace) -> greenroom_signaling::FrameObserver {
     })
 }
 
-fn own_header(clock: RunClock) -> LedgerEntry {
+/// The pictures of a room as they were meant, where a viewer of this process is to compare them.
+fn reference_of(scenario: &Scenario, room: usize) -> Option<Mutex<Reference>> {
+    let compared = scenario.role != RoleSelection::Broadcaster && scenario.decode != DecodeSelection::None;
+    compared
+        .then(|| Reference::open(&scenario.media, scenario.seed, stream_of(room)))
+        .flatten()
+        .map(Mutex::new)
+}
+
+fn own_header(scenario: &Scenario, clip: &str, clock: RunClock) -> LedgerEntry {
     LedgerEntry::Header(LedgerHeader {
         greenroom_ledger: LEDGER_VERSION,
-        codec: "H264".to_owned(),
-        clock_rate: VIDEO_CLOCK_RATE,
+        video: scenario.media.codec,
+        audio: (scenario.media.audio != AudioSource::None).then_some(Codec::Opus),
+        clip: clip.to_owned(),
         epoch_unix_us: clock.epoch_unix_us(),
         boot_id: crate::clock::boot_id(),
     })
 }
 
-fn own_ledger(clock: RunClock) -> LedgerHandle {
+fn own_ledger(scenario: &Scenario, clip: &str, clock: RunClock) -> LedgerHandle {
     let handle = LedgerHandle {
         book: Arc::default(),
         writer: None,
         exists: true,
     };
-    handle.write(own_header(clock));
+    handle.write(own_header(scenario, clip, clock));
     handle
 }
 
@@ -272,6 +290,7 @@ fn open_ledger(scenario: &Scenario, path: Option<&Path>, clock: RunClock) -> Res
             "a ledger file belongs to one room; run each room by itself with --room",
         ));
     }
+    let clip = reference::identity(&scenario.media, scenario.seed, stream_of(0));
     match (scenario.role, path) {
         (RoleSelection::Viewers, None) => Ok((
             LedgerHandle {
@@ -295,7 +314,7 @@ fn open_ledger(scenario: &Scenario, path: Option<&Path>, clock: RunClock) -> Res
                 Some(follower),
             ))
         }
-        (_, None) => Ok((own_ledger(clock), None, None)),
+        (_, None) => Ok((own_ledger(scenario, &clip, clock), None, None)),
         (_, Some(path)) => {
             let (file, writer) = LedgerFile::create(path)?;
             let handle = LedgerHandle {
@@ -303,7 +322,7 @@ fn open_ledger(scenario: &Scenario, path: Option<&Path>, clock: RunClock) -> Res
                 writer: Some(writer),
                 exists: true,
             };
-            handle.write(own_header(clock));
+            handle.write(own_header(scenario, &clip, clock));
             Ok((handle, Some(file), None))
         }
     }

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use super::RunError;
 use crate::bot::Shared;
-use crate::bot::broadcaster::{self, BroadcasterCommand, BroadcasterRecord};
-use crate::bot::source::Source;
+use crate::bot::broadcaster::{self, BroadcasterCommand, BroadcasterRecord, StreamPosition};
+use crate::bot::source::Sources;
 use crate::bot::viewer::{self, ViewerCommand, ViewerRecord, ViewerSpec};
 use crate::scenario::{Action, DecodeSelection, Party, RoleSelection};
 use crate::trace::TraceKind;
@@ -34,8 +34,8 @@ pub(super) struct RoomRun {
     next_viewer: u32,
     decode: DecodeSelection,
     broadcaster: Option<BroadcasterTask>,
-    source: Option<Source>,
-    next_index: u32,
+    sources: Option<Sources>,
+    next: StreamPosition,
     pub(super) viewer_records: Vec<ViewerRecord>,
     pub(super) broadcaster_records: Vec<BroadcasterRecord>,
 }
@@ -43,7 +43,7 @@ pub(super) struct RoomRun {
 /// A broadcaster bot; it does not outlive its room.
 struct BroadcasterTask {
     commands: mpsc::Sender<BroadcasterCommand>,
-    task: JoinHandle<(BroadcasterRecord, Source)>,
+    task: JoinHandle<(BroadcasterRecord, Sources)>,
 }
 
 impl Drop for BroadcasterTask {
@@ -53,7 +53,7 @@ impl Drop for BroadcasterTask {
 }
 
 impl RoomRun {
-    pub(super) fn new(shared: Arc<Shared>, source: Option<Source>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, sources: Option<Sources>) -> Self {
         let decode = shared.scenario.decode;
         Self {
             shared,
@@ -63,8 +63,8 @@ impl RoomRun {
             next_viewer: 1,
             decode,
             broadcaster: None,
-            source,
-            next_index: 0,
+            sources,
+            next: StreamPosition::default(),
             viewer_records: Vec::new(),
             broadcaster_records: Vec::new(),
         }
@@ -90,11 +90,13 @@ impl RoomRun {
         if self.broadcaster.is_some() {
             return;
         }
-        let Some(source) = self.source.take() else { return };
+        let Some(sources) = self.sources.take() else {
+            return;
+        };
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let shared = Arc::clone(&self.shared);
-        let first = self.next_index;
-        let task = tokio::spawn(broadcaster::run(shared, source, first, at, inbox));
+        let from = self.next;
+        let task = tokio::spawn(broadcaster::run(shared, sources, from, at, inbox));
         self.broadcaster = Some(BroadcasterTask { commands, task });
     }
 
@@ -139,8 +141,9 @@ impl RoomRun {
             } => {
                 self.tell_viewer(*number, ViewerCommand::Chat(text.clone()));
             }
-            Action::Mute => self.tell_broadcaster(BroadcasterCommand::Mute(true)),
-            Action::Unmute => self.tell_broadcaster(BroadcasterCommand::Mute(false)),
+            Action::Mute(what) => self.tell_broadcaster(BroadcasterCommand::Mute(true, *what)),
+            Action::Unmute(what) => self.tell_broadcaster(BroadcasterCommand::Mute(false, *what)),
+            Action::Bitrate { bps } => self.tell_broadcaster(BroadcasterCommand::Bitrate(*bps)),
             Action::Stop => self.tell_broadcaster(BroadcasterCommand::Stop),
             Action::Join => self.start_viewer(Instant::now()),
             Action::Leave { viewer } => self.tell_viewer(*viewer, ViewerCommand::Leave),
@@ -194,10 +197,10 @@ impl RoomRun {
             return;
         };
         match tokio::time::timeout(END_DEADLINE, &mut broadcaster.task).await {
-            Ok(Ok((record, source))) => {
-                self.next_index = record.next_index;
+            Ok(Ok((record, sources))) => {
+                self.next = record.next;
                 self.broadcaster_records.push(record);
-                self.source = Some(source);
+                self.sources = Some(sources);
             }
             Ok(Err(error)) => self.broken = Some(format!("the broadcaster bot ({error})")),
             Err(_) => self.broken = Some("the broadcaster bot".to_owned()),

@@ -45,7 +45,10 @@ fn every_number_that_cannot_work_is_refused_with_what_would() {
         "from 0 to 1",
     );
     refused(|s| s.deadlines.frame = Duration::ZERO, "500ms");
-    refused(|s| s.timeline = vec![timed(11, Action::Mute)], "after the end");
+    refused(
+        |s| s.timeline = vec![timed(11, Action::Mute(Muting::All))],
+        "after the end",
+    );
     refused(
         |s| s.timeline = vec![timed(1, Action::Kill { viewer: 5 })],
         "viewers 1 to 4",

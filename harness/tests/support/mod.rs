@@ -6,6 +6,8 @@
     reason = "a test that cannot go on should stop there, also in its helpers"
 )]
 
+pub(crate) mod command;
+
 use std::future::Future;
 use std::io::Write;
 use std::time::Duration;

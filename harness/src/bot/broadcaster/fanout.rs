@@ -14,8 +14,10 @@ use crate::engine::{
     ConnectionHandle, ConnectionId, ConnectionSpec, EngineCommand, EngineError, EngineEvent, MediaDirection,
 };
 use crate::fault::media::FrameFaults;
+use crate::media::kind::{MediaKind, PerMedia};
 use crate::media::ledger::LedgerEntry;
 use crate::media::packetize::EncodedFrame;
+use crate::scenario::AudioSource;
 
 /// All connections of one broadcaster.
 pub(super) struct Fanout {
@@ -33,16 +35,17 @@ struct Connection {
     viewer: PeerId,
     /// Taken when the connection is to close.
     handle: Option<ConnectionHandle>,
-    phase: Phase,
+    phase: PerMedia<Phase>,
     faults: Option<FrameFaults>,
 }
 
-/// How far a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How far a connection is with one medium.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
     /// Offer, answer, ICE, DTLS.
+    #[default]
     Connecting,
-    /// Connected; deltas are of no use before a key frame.
+    /// Connected; deltas are of no use before a key frame. Of sound, any packet is a start.
     AwaitingKeyFrame,
     /// Every frame is handed over.
     Streaming { last: u32 },
@@ -72,9 +75,14 @@ impl Fanout {
     pub(super) fn connect(&mut self, viewer: PeerId) -> Result<(), EngineError> {
         self.next_id += 1;
         let id = ConnectionId(self.next_id);
+        let media = &self.shared.scenario.media;
         let spec = ConnectionSpec {
             id,
-            direction: MediaDirection::SendVideo,
+            direction: MediaDirection::Send {
+                video: media.codec,
+                audio: media.audio != AudioSource::None,
+                data: media.data_channel,
+            },
             tap: self.shared.tap(&self.label, id),
             impairment: self.shared.scenario.network.down.map(|impairment| {
                 crate::net::impair::Impairment {
@@ -89,7 +97,7 @@ impl Fanout {
         let connection = Connection {
             viewer: viewer.clone(),
             handle: Some(handle),
-            phase: Phase::Connecting,
+            phase: PerMedia::default(),
             faults: None,
         };
         self.connections.insert(id, connection);
@@ -115,9 +123,12 @@ impl Fanout {
     pub(super) fn connected(&mut self, id: ConnectionId) {
         let shared = &self.shared;
         if let Some(connection) = self.connections.get_mut(&id)
-            && connection.phase == Phase::Connecting
+            && connection.phase.video == Phase::Connecting
         {
-            connection.phase = Phase::AwaitingKeyFrame;
+            connection.phase = PerMedia {
+                video: Phase::AwaitingKeyFrame,
+                audio: Phase::AwaitingKeyFrame,
+            };
             connection.faults = shared
                 .number_of(connection.viewer.as_str())
                 .and_then(|number| FrameFaults::for_viewer(&shared.scenario.faults, number));
@@ -128,11 +139,12 @@ impl Fanout {
     pub(super) fn is_streaming(&self) -> bool {
         self.connections
             .values()
-            .any(|connection| matches!(connection.phase, Phase::Streaming { .. }))
+            .any(|connection| matches!(connection.phase.video, Phase::Streaming { .. }))
     }
 
-    /// Hands a frame to every connection that is ready for it; gives the number of those that had no room.
-    pub(super) fn send(&mut self, frame: &Arc<EncodedFrame>, now: Instant) -> u64 {
+    /// Hands a frame or sound packet to every connection that is ready for it; gives the number of those
+    /// that had no room.
+    pub(super) fn send(&mut self, media: MediaKind, frame: &Arc<EncodedFrame>, now: Instant) -> u64 {
         let Some(broadcaster) = &self.broadcaster else {
             return 0;
         };
@@ -142,26 +154,33 @@ impl Fanout {
             let Some(handle) = &connection.handle else {
                 continue;
             };
-            match connection.phase {
+            let phase = connection.phase.get_mut(media);
+            match *phase {
                 Phase::Streaming { .. } => {}
                 Phase::AwaitingKeyFrame if frame.key => {
-                    self.shared.progress.announce(&self.shared.progress.streaming);
+                    if media == MediaKind::Video {
+                        self.shared.progress.announce(&self.shared.progress.streaming);
+                    }
                     self.shared.ledger.write(LedgerEntry::Open {
                         broadcaster: broadcaster.to_owned(),
                         viewer: connection.viewer.as_str().to_owned(),
+                        media,
                         first: frame.index,
                     });
                 }
                 Phase::AwaitingKeyFrame | Phase::Connecting | Phase::Ended => continue,
             }
-            connection.phase = Phase::Streaming { last: frame.index };
+            *phase = Phase::Streaming { last: frame.index };
             let sent = match &mut connection.faults {
-                None => handle.send(EngineCommand::SendFrame(Arc::clone(frame))),
+                None => handle.send(EngineCommand::SendFrame(media, Arc::clone(frame))),
                 Some(faults) => {
-                    faults.apply(frame, now, &mut self.to_send);
+                    match media {
+                        MediaKind::Video => faults.apply(frame, now, &mut self.to_send),
+                        MediaKind::Audio => faults.apply_to_sound(frame, &mut self.to_send),
+                    }
                     self.to_send
                         .drain(..)
-                        .try_for_each(|frame| handle.send(EngineCommand::SendFrame(frame)))
+                        .try_for_each(|frame| handle.send(EngineCommand::SendFrame(media, frame)))
                 }
             };
             if sent == Err(EngineError::Busy) {
@@ -169,6 +188,7 @@ impl Fanout {
                 self.shared.ledger.write(LedgerEntry::Skip {
                     broadcaster: broadcaster.to_owned(),
                     viewer: connection.viewer.as_str().to_owned(),
+                    media,
                     index: frame.index,
                 });
             }
@@ -212,14 +232,18 @@ impl Fanout {
         let (Some(connection), Some(broadcaster)) = (self.connections.get_mut(&id), &self.broadcaster) else {
             return;
         };
-        if let Phase::Streaming { last } = connection.phase {
-            self.shared.ledger.write(LedgerEntry::Close {
-                broadcaster: broadcaster.as_str().to_owned(),
-                viewer: connection.viewer.as_str().to_owned(),
-                last,
-            });
+        for media in MediaKind::ALL {
+            let phase = connection.phase.get_mut(media);
+            if let Phase::Streaming { last } = *phase {
+                self.shared.ledger.write(LedgerEntry::Close {
+                    broadcaster: broadcaster.as_str().to_owned(),
+                    viewer: connection.viewer.as_str().to_owned(),
+                    media,
+                    last,
+                });
+            }
+            *phase = Phase::Ended;
         }
-        connection.phase = Phase::Ended;
     }
 
     /// Asks for statistics and lets the handle go; the engine answers and then closes.

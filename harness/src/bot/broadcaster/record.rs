@@ -5,20 +5,32 @@
 use tokio::time::Instant;
 
 use crate::bot::viewer::ChatLine;
+use crate::measure::data::DataLog;
 use crate::measure::distribution::Distribution;
 use crate::measure::measured::PeerError;
+use crate::scenario::Muting;
 
 /// What the run tells a broadcaster to do.
 #[derive(Debug)]
 pub(crate) enum BroadcasterCommand {
     /// Say something.
     Chat(String),
-    /// Mute or unmute the video.
-    Mute(bool),
+    /// Mute (or unmute) pictures, sound or both.
+    Mute(bool, Muting),
+    /// Set the encoder's bitrate, in bits per second.
+    Bitrate(u32),
     /// Stop the stream, and stay.
     Stop,
     /// Leave in good order.
     Leave,
+}
+
+/// Where a stream is: the next turn and the next number of each medium.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StreamPosition {
+    pub(crate) video_turn: u32,
+    pub(crate) video_index: u32,
+    pub(crate) sound_index: u32,
 }
 
 /// What a broadcaster did.
@@ -42,5 +54,13 @@ pub(crate) struct BroadcasterRecord {
     /// Chat lines that it said.
     pub(crate) chat_said: u64,
     /// Where the next broadcaster of this room goes on.
-    pub(crate) next_index: u32,
+    pub(crate) next: StreamPosition,
+    /// Sound packets sent.
+    pub(crate) sound_packets: u64,
+    /// Times that the encoder was set to another bitrate.
+    pub(crate) bitrate_changes: u64,
+    /// Frames per second that it announces.
+    pub(crate) frame_rate: f64,
+    /// Messages on the data channels of all its viewers.
+    pub(crate) data: DataLog,
 }

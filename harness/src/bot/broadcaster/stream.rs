@@ -1,67 +1,192 @@
-//! The stream of a broadcaster bot: which frame is taken when, and what becomes of it.
+//! The stream of a broadcaster bot: which frame and which sound packet is taken when, and what becomes
+//! of it.
 //!
-//! Owns pacing and the key frame policy. Every frame is in the ledger before a connection gets it.
+//! Owns pacing and the key frame policy. Everything is in the ledger before a connection gets it.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::BroadcasterBot;
 use crate::bot::Progress;
+use crate::bot::pace::Pacer;
+use crate::bot::source::Slot;
+use crate::media::kind::MediaKind;
 use crate::media::ledger::{LedgerEntry, LedgerFrame};
+use crate::media::packetize::EncodedFrame;
 use crate::trace::TraceKind;
 
 /// Least time between two key frames, whoever asks for them.
 const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Where one medium of a stream is.
+#[derive(Debug)]
+pub(super) struct Position {
+    /// Runs from the first connection on: before it there is nobody to encode for.
+    pub(super) pacer: Option<Pacer>,
+    /// The turn at which the pacer started.
+    first_turn: u32,
+    /// The next turn.
+    pub(super) next_turn: u32,
+    /// Number of the next frame that is sent.
+    pub(super) next_index: u32,
+}
+
+impl Position {
+    /// Starts where an earlier broadcaster of the room ended.
+    pub(super) fn at(next_turn: u32, next_index: u32) -> Self {
+        Self {
+            pacer: None,
+            first_turn: next_turn,
+            next_turn,
+            next_index,
+        }
+    }
+
+    /// When the next turn is due.
+    fn due(&self) -> Option<Instant> {
+        Some(self.pacer?.due(self.next_turn - self.first_turn))
+    }
+}
+
+/// Encoded frames in the planted delay of the encoder.
+pub(super) type Outbox = VecDeque<(Instant, Arc<EncodedFrame>, LedgerFrame)>;
+
 impl BroadcasterBot {
-    pub(super) fn next_capture(&self) -> Option<Instant> {
-        let pacer = self.pacer.filter(|_| self.live)?;
-        Some(
-            pacer.due(self.record.next_index - self.first_index)
-                + self.shared.scenario.planted_delays.capture,
-        )
+    /// When the next frame is taken.
+    fn next_capture(&self) -> Option<Instant> {
+        let due = self.video.due().filter(|_| self.live)?;
+        Some(due + self.shared.scenario.planted_delays.capture)
+    }
+
+    /// When the next sound packet is taken.
+    fn next_sound(&self) -> Option<Instant> {
+        let due = self.sound.due().filter(|_| self.live)?;
+        Some(due + self.shared.scenario.flaws.audio_late)
+    }
+
+    /// When the stream has something to do.
+    pub(super) fn next_turn(&self) -> Option<Instant> {
+        let dispatch = self.outbox.front().map(|(ready, ..)| *ready);
+        [self.next_capture(), self.next_sound(), dispatch]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Begins with the first connection.
+    pub(super) fn start_stream(&mut self, now: Instant) {
+        if !self.live || self.video.pacer.is_some() {
+            return;
+        }
+        let flawed = self.shared.scenario.flaws.video_fps;
+        self.video.pacer = Some(match flawed {
+            Some(fps) => Pacer::at_fps(now, fps),
+            None => Pacer::new(now, self.sources.video.rate()),
+        });
+        if self.sources.sound.is_some() {
+            self.sound.pacer = Some(Pacer::of_sound(now));
+        }
+    }
+
+    /// Takes whatever is due; tells whether a picture was encoded, which takes its time.
+    pub(super) fn take_due(&mut self, now: Instant) -> bool {
+        self.sound_due(now);
+        let captured = self.capture_due(now);
+        self.dispatch_due(Instant::now());
+        captured
     }
 
     /// Takes and encodes the next frame if it is due; tells whether it was.
-    pub(super) fn capture_due(&mut self, now: Instant) -> bool {
-        let (Some(at), Some(pacer)) = (self.next_capture().filter(|at| *at <= now), self.pacer) else {
+    fn capture_due(&mut self, now: Instant) -> bool {
+        let at = self.next_capture().filter(|at| *at <= now);
+        let (Some(at), Some(due), Some(pacer)) = (at, self.video.due(), self.video.pacer) else {
             return false;
         };
-        let index = self.record.next_index;
-        let due = pacer.due(index - self.first_index);
         let captured = Instant::now();
         self.record
             .pacing_error
             .record(captured.saturating_duration_since(at));
-        let key = self.take_key_frame_turn(captured);
-        // Media time counts the room's frames, so that it rises when a broadcaster returns.
-        let media_time = pacer.media_time(index);
-        match self.source.frame(index, media_time, self.muted, key) {
-            Ok(frame) => {
-                self.record.next_index += 1;
+        let muted = self.muted.video;
+        let key = !self.sends_nothing(muted) && self.take_key_frame_turn(captured);
+        let slot = Slot {
+            index: self.video.next_index,
+            turn: self.video.next_turn,
+            // Media time counts the room's turns, so that it rises when a broadcaster returns.
+            media_time: pacer.media_time(self.video.next_turn),
+        };
+        self.video.next_turn += 1;
+        match self.sources.video.frame(slot, muted, key) {
+            Ok(None) => {}
+            Ok(Some(frame)) => {
+                self.video.next_index += 1;
+                let encoded = frame.encoded;
                 let entry = LedgerFrame {
-                    index,
-                    media_time,
-                    picture: frame.digest.picture,
-                    parameter_sets: frame.digest.parameter_sets,
-                    key: frame.key,
-                    muted: self.muted,
+                    index: slot.index,
+                    media_time: slot.media_time,
+                    picture: encoded.digest.picture,
+                    parameter_sets: encoded.digest.parameter_sets,
+                    key: encoded.key,
+                    muted,
+                    stamp: frame.stamp,
+                    level_dbfs: None,
                     due_us: self.shared.clock.us(due),
                     captured_us: self.shared.clock.us(captured),
                     encoded_us: 0,
                 };
                 let ready = Instant::now() + self.shared.scenario.planted_delays.encode;
-                self.outbox.push_back((ready, frame, entry));
+                self.outbox.push_back((ready, encoded, entry));
                 self.dispatch_due(Instant::now());
             }
-            Err(error) => {
-                // The rest of the run has nothing to judge: it ends with this error.
-                self.record.source_error = Some(error.to_string());
-                self.stop_stream();
-            }
+            Err(error) => self.source_failed(&error),
         }
         true
+    }
+
+    /// Whether muted video is no video: there is no encoder to make a black picture.
+    fn sends_nothing(&self, muted: bool) -> bool {
+        muted && matches!(self.sources.video, crate::bot::source::VideoSource::Ivf(_))
+    }
+
+    /// Takes, encodes and hands out every sound packet that is due.
+    fn sound_due(&mut self, now: Instant) {
+        while let (Some(_), Some(due)) = (self.next_sound().filter(|at| *at <= now), self.sound.due()) {
+            let index = self.sound.next_index;
+            let Some(source) = &mut self.sources.sound else {
+                return;
+            };
+            let captured = Instant::now();
+            let packet = match source.packet(index, self.muted.audio) {
+                Ok(packet) => packet,
+                Err(error) => return self.source_failed(&error),
+            };
+            self.sound.next_turn += 1;
+            self.sound.next_index += 1;
+            let encoded = Instant::now();
+            self.shared.ledger.write(LedgerEntry::Sound(LedgerFrame {
+                index,
+                media_time: packet.encoded.media_time,
+                picture: packet.encoded.digest.picture,
+                parameter_sets: None,
+                key: true,
+                muted: self.muted.audio,
+                stamp: None,
+                level_dbfs: Some(packet.level_dbfs),
+                due_us: self.shared.clock.us(due),
+                captured_us: self.shared.clock.us(captured),
+                encoded_us: self.shared.clock.us(encoded),
+            }));
+            self.record.sound_packets += 1;
+            self.record.skipped_frames += self.fanout.send(MediaKind::Audio, &packet.encoded, encoded);
+        }
+    }
+
+    /// The rest of the run has nothing to judge: it ends with this error.
+    fn source_failed(&mut self, error: &crate::bot::source::SourceError) {
+        self.record.source_error = Some(error.to_string());
+        self.stop_stream();
     }
 
     /// Whether the next frame is to be a key frame.
@@ -78,7 +203,7 @@ impl BroadcasterBot {
     }
 
     /// Hands every frame that left the encoder to the connections.
-    pub(super) fn dispatch_due(&mut self, now: Instant) {
+    fn dispatch_due(&mut self, now: Instant) {
         while self.outbox.front().is_some_and(|(ready, ..)| *ready <= now) {
             let Some((_, frame, mut entry)) = self.outbox.pop_front() else {
                 return;
@@ -98,7 +223,7 @@ impl BroadcasterBot {
             self.record.frames += 1;
             self.record.bytes += frame.bytes() as u64;
             Progress::add(&self.shared.progress.sent, 1);
-            let skipped = self.fanout.send(&frame, encoded);
+            let skipped = self.fanout.send(MediaKind::Video, &frame, encoded);
             self.record.skipped_frames += skipped;
             // A viewer that missed a frame cannot go on without a new start.
             self.key_frame_wanted |= skipped > 0;
@@ -126,5 +251,18 @@ impl BroadcasterBot {
         }
         self.dispatch_due(Instant::now());
         self.fanout.close_spans();
+    }
+
+    /// Sets the encoder to another bitrate.
+    pub(super) fn set_bitrate(&mut self, bps: u32) {
+        match self.sources.video.set_bitrate(bps) {
+            Ok(()) => {
+                self.record.bitrate_changes += 1;
+                self.shared
+                    .trace
+                    .now(&self.label, || TraceKind::Bitrate { bps: u64::from(bps) });
+            }
+            Err(error) => self.source_failed(&error),
+        }
     }
 }

@@ -9,8 +9,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{ViewerBot, ViewerEnd};
-use crate::bot::session::Session;
+use crate::bot::session::{Session, Until};
 use crate::engine::{EngineCommand, EngineEvent, EngineEventKind};
+use crate::media::kind::MediaKind;
 
 /// How long a viewer that ends waits for the rest of what was sent: reassembly's patience twice over.
 const DRAIN: Duration = Duration::from_millis(1_200);
@@ -22,8 +23,8 @@ const TEARDOWN: Duration = Duration::from_millis(1_000);
 pub(super) struct Ending {
     pub(super) end: ViewerEnd,
     pub(super) deadline: Instant,
-    /// Frames handed over after this one are not waited for.
-    pub(super) until: Option<u32>,
+    /// Frames handed over after these are not waited for.
+    pub(super) until: Until,
 }
 
 impl ViewerBot {
@@ -37,9 +38,14 @@ impl ViewerBot {
                 .is_none_or(|session| session.drained(ending.until))
     }
 
-    /// The last frame that was handed over before now, as far as the ledger knows.
-    pub(super) fn newest_sent(&self) -> Option<u32> {
-        self.shared.ledger.lock().newest().map(|frame| frame.index)
+    /// The last frame of each medium that was handed over before now, as far as the ledger knows.
+    pub(super) fn newest_sent(&self) -> Until {
+        let ledger = self.shared.ledger.lock();
+        let newest = |media| ledger.track(media).newest().map(|frame| frame.index);
+        Until {
+            video: newest(MediaKind::Video),
+            audio: newest(MediaKind::Audio),
+        }
     }
 
     /// How long the rest of what was sent is waited for.
@@ -58,18 +64,21 @@ impl ViewerBot {
         let Some(deadline) = self.session_ends_by else {
             return;
         };
-        let drained = self.session.as_ref().is_none_or(|session| session.drained(None));
+        let drained = self
+            .session
+            .as_ref()
+            .is_none_or(|session| session.drained(Until::default()));
         if drained || Instant::now() >= deadline {
-            self.end_session(None);
+            self.end_session(Until::default());
         }
     }
 
-    pub(super) fn begin_ending(&mut self, end: ViewerEnd, until: Option<u32>) {
+    pub(super) fn begin_ending(&mut self, end: ViewerEnd, until: Until) {
         let deadline = Instant::now() + self.drain();
         self.ending.get_or_insert(Ending { end, deadline, until });
     }
 
-    pub(super) fn end_session(&mut self, until: Option<u32>) {
+    pub(super) fn end_session(&mut self, until: Until) {
         self.session_ends_by = None;
         let Some(mut session) = self.session.take() else {
             return;
@@ -91,7 +100,7 @@ impl ViewerBot {
         let ending = self.ending.unwrap_or(Ending {
             end: ViewerEnd::Left,
             deadline: Instant::now(),
-            until: None,
+            until: Until::default(),
         });
         self.record.end = ending.end;
         self.record.ended_at = Instant::now();
@@ -106,7 +115,7 @@ impl ViewerBot {
         self.command(EngineCommand::ReportStats);
         self.await_engine(events, deadline, |session| session.stats.is_some())
             .await;
-        let id = self.session.as_ref().map(|session| session.id);
+        let id = self.session.as_ref().map(|session| session.id());
         self.end_session(ending.until);
         while let (Some(id), Ok(Some(event))) = (id, tokio::time::timeout_at(deadline, events.recv()).await) {
             if event.connection == id && matches!(event.kind, EngineEventKind::Closed) {

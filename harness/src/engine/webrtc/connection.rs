@@ -6,14 +6,16 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use greenroom_signaling::{Candidate, Description};
+use rtc::rtcp;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
-use rtc::rtp;
+use rtc::rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::error::Error;
-use webrtc::media_stream::track_local::{TrackLocal as _, TrackLocalEvent};
+use webrtc::media_stream::track_local::TrackLocalEvent;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionEventHandler, RTCIceConnectionState, RTCIceGatheringState,
@@ -21,14 +23,16 @@ use webrtc::peer_connection::{
 };
 
 use super::WebrtcConfig;
+use super::incoming::{self, Incoming};
 use super::mapping::{self, LocalIce};
-use super::setup::{self, OutgoingTrack};
+use super::outgoing::{self, Outgoing};
+use super::setup;
 use crate::engine::{
     ConnectionId, ConnectionSpec, EngineCommand, EngineError, EngineEvent, EngineEventKind, MediaDirection,
 };
-use crate::media::codec::Codec;
+use crate::media::kind::{MediaKind, PerMedia};
 use crate::media::packetize::EncodedFrame;
-use crate::media::reassemble::{Reassembled, Reassembler, RtpPacket};
+use crate::media::reassemble::Reassembled;
 use crate::net::connecting::Connecting;
 
 /// Remote candidates that may wait for the remote description.
@@ -44,6 +48,7 @@ enum Callback {
     Ice(RTCIceConnectionState),
     Connection(RTCPeerConnectionState),
     Track(Arc<dyn TrackRemote>),
+    Data(Arc<dyn DataChannel>),
 }
 
 struct Callbacks(mpsc::Sender<(Instant, Callback)>);
@@ -79,6 +84,10 @@ impl PeerConnectionEventHandler for Callbacks {
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
         self.hand_over(Callback::Track(track));
     }
+
+    async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
+        self.hand_over(Callback::Data(channel));
+    }
 }
 
 /// Runs one connection until its handle is dropped.
@@ -98,7 +107,7 @@ pub(super) async fn run(
         Arc::clone(&connecting),
     )
     .await;
-    let (connection, outgoing) = match built {
+    let built = match built {
         Ok(built) => built,
         Err(error) => {
             outlet.error("creating the peer connection", &error).await;
@@ -106,27 +115,32 @@ pub(super) async fn run(
             return;
         }
     };
-    let keep = matches!(
-        spec.direction,
-        MediaDirection::ReceiveVideo {
-            keep_access_units: true
-        }
-    );
+    let mut outgoing = PerMedia::default();
+    for track in built.outgoing {
+        let media = track.media;
+        *outgoing.get_mut(media) = Some(Outgoing::new(track));
+    }
     let mut task = ConnectionTask {
         outlet,
-        connection,
+        connection: built.connection,
         connecting,
-        outgoing: outgoing.map(Sender::new),
-        incoming: None,
-        reassembler: Reassembler::new(Codec::H264, keep),
+        keep_access_units: matches!(
+            spec.direction,
+            MediaDirection::Receive {
+                keep_access_units: true
+            }
+        ),
+        outgoing,
+        incoming: PerMedia::default(),
+        data: built.data,
+        data_open: false,
         reassembled: Vec::new(),
         local_ice: LocalIce::default(),
         remote_applied: false,
         early: VecDeque::new(),
-        first_packet_seen: false,
     };
     loop {
-        let gap = task.reassembler.next_timeout();
+        let gap = task.next_timeout();
         tokio::select! {
             biased;
             command = commands.recv() => match command {
@@ -134,12 +148,20 @@ pub(super) async fn run(
                 None => break,
             },
             Some((at, callback)) = callbacks.recv() => task.callback(at, callback).await,
-            event = poll_remote(task.incoming.as_ref()) => task.remote_event(event).await,
-            event = poll_local(task.outgoing.as_ref()) => task.local_event(event).await,
-            () = sleep_until(gap), if gap.is_some() => {
-                task.reassembler.handle_timeout(Instant::now(), &mut task.reassembled);
-                task.give_out().await;
+            event = incoming::poll(task.incoming.video.as_ref()) => {
+                task.remote_event(MediaKind::Video, event).await;
             }
+            event = incoming::poll(task.incoming.audio.as_ref()) => {
+                task.remote_event(MediaKind::Audio, event).await;
+            }
+            event = outgoing::poll(task.outgoing.video.as_ref()) => {
+                task.local_event(MediaKind::Video, event).await;
+            }
+            event = outgoing::poll(task.outgoing.audio.as_ref()) => {
+                task.local_event(MediaKind::Audio, event).await;
+            }
+            event = poll_data(task.data.as_ref()) => task.data_event(event).await,
+            () = sleep_until(gap), if gap.is_some() => task.handle_timeout(Instant::now()).await,
         }
     }
     if let Err(error) = task.connection.close().await {
@@ -155,17 +177,10 @@ async fn sleep_until(at: Option<Instant>) {
     }
 }
 
-async fn poll_remote(track: Option<&Arc<dyn TrackRemote>>) -> Option<TrackRemoteEvent> {
-    match track {
-        Some(track) => track.poll().await,
+async fn poll_data(channel: Option<&Arc<dyn DataChannel>>) -> Option<DataChannelEvent> {
+    match channel {
+        Some(channel) => channel.poll().await,
         None => std::future::pending().await,
-    }
-}
-
-async fn poll_local(sender: Option<&Sender>) -> Option<TrackLocalEvent> {
-    match sender {
-        Some(sender) if sender.payload_type.is_some() => sender.outgoing.track.poll().await,
-        _ => std::future::pending().await,
     }
 }
 
@@ -199,80 +214,19 @@ impl Outlet {
     }
 }
 
-/// The sending half of a connection.
-struct Sender {
-    outgoing: OutgoingTrack,
-    /// Known once the answer is applied.
-    payload_type: Option<u8>,
-    sequence: u16,
-}
-
-impl Sender {
-    fn new(outgoing: OutgoingTrack) -> Self {
-        let sequence = outgoing.sequence;
-        Self {
-            outgoing,
-            payload_type: None,
-            sequence,
-        }
-    }
-
-    async fn negotiated(&mut self) -> Result<(), Error> {
-        let Some(sender) = self.outgoing.transceiver.sender().await? else {
-            return Ok(());
-        };
-        let parameters = sender.get_parameters().await?;
-        self.payload_type = parameters
-            .rtp_parameters
-            .codecs
-            .first()
-            .map(|codec| codec.payload_type);
-        Ok(())
-    }
-
-    async fn send(&mut self, frame: &EncodedFrame) -> Result<(), Error> {
-        let Some(payload_type) = self.payload_type else {
-            return Err(Error::Other(
-                "no codec was negotiated for the outgoing track".to_owned(),
-            ));
-        };
-        let timestamp = (frame.media_time as u32).wrapping_add(self.outgoing.timestamp_offset);
-        let last = frame.payloads.len().saturating_sub(1);
-        for (index, payload) in frame.payloads.iter().enumerate() {
-            let header = rtp::Header {
-                version: 2,
-                marker: index == last,
-                payload_type,
-                sequence_number: self.sequence,
-                timestamp,
-                ssrc: self.outgoing.ssrc,
-                ..rtp::Header::default()
-            };
-            self.sequence = self.sequence.wrapping_add(1);
-            self.outgoing
-                .track
-                .write_rtp(rtp::Packet {
-                    header,
-                    payload: Bytes::clone(payload),
-                })
-                .await?;
-        }
-        Ok(())
-    }
-}
-
 struct ConnectionTask {
     outlet: Outlet,
     connection: Arc<dyn PeerConnection>,
     connecting: Arc<Connecting>,
-    outgoing: Option<Sender>,
-    incoming: Option<Arc<dyn TrackRemote>>,
-    reassembler: Reassembler,
+    keep_access_units: bool,
+    outgoing: PerMedia<Option<Outgoing>>,
+    incoming: PerMedia<Option<Incoming>>,
+    data: Option<Arc<dyn DataChannel>>,
+    data_open: bool,
     reassembled: Vec<Reassembled>,
     local_ice: LocalIce,
     remote_applied: bool,
     early: VecDeque<Candidate>,
-    first_packet_seen: bool,
 }
 
 impl ConnectionTask {
@@ -284,10 +238,9 @@ impl ConnectionTask {
             EngineCommand::AddCandidate(candidate) => {
                 ("addIceCandidate", self.add_candidate(candidate).await)
             }
-            EngineCommand::SendFrame(frame) => match &mut self.outgoing {
-                Some(sender) => ("sending a frame", sender.send(&frame).await),
-                None => return,
-            },
+            EngineCommand::SendFrame(media, frame) => ("sending a frame", self.send(media, &frame).await),
+            EngineCommand::SendData(message) => ("sending a message", self.send_data(message).await),
+            EngineCommand::SendEstimate { bps } => ("sending a REMB", self.send_estimate(bps).await),
             EngineCommand::RequestKeyFrame => ("sending a PLI", self.request_key_frame().await),
             EngineCommand::ReportStats => return self.report_stats().await,
         };
@@ -309,9 +262,26 @@ impl ConnectionTask {
 
     async fn apply_answer(&mut self, answer: Description) -> Result<(), Error> {
         self.set_remote(answer).await?;
-        match &mut self.outgoing {
-            Some(sender) => sender.negotiated().await,
-            None => Ok(()),
+        for track in self.outgoing.iter_mut().flatten() {
+            track.negotiated().await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, media: MediaKind, frame: &EncodedFrame) -> Result<(), Error> {
+        match self.outgoing.get_mut(media) {
+            Some(track) => track.send(frame).await,
+            None => Err(Error::Other(format!(
+                "the connection has no outgoing {media} track"
+            ))),
+        }
+    }
+
+    async fn send_data(&self, message: Bytes) -> Result<(), Error> {
+        match &self.data {
+            // Not `send`, which waits for room: a bot that is ahead of its channel is told so.
+            Some(channel) if self.data_open => channel.try_send(BytesMut::from(&message[..])).await,
+            _ => Err(Error::Other("the data channel is not open".to_owned())),
         }
     }
 
@@ -358,25 +328,42 @@ impl ConnectionTask {
     }
 
     async fn request_key_frame(&self) -> Result<(), Error> {
-        let Some(track) = &self.incoming else {
+        let Some(media_ssrc) = self.incoming.video.as_ref().map(Incoming::ssrc) else {
             return Ok(());
         };
-        let media_ssrc = track.ssrcs().await.first().copied().unwrap_or(0);
-        track
-            .write_rtcp(vec![Box::new(PictureLossIndication {
-                sender_ssrc: 0,
-                media_ssrc,
-            })])
-            .await
+        self.write_rtcp(Box::new(PictureLossIndication {
+            sender_ssrc: 0,
+            media_ssrc,
+        }))
+        .await
+    }
+
+    async fn send_estimate(&self, bps: u64) -> Result<(), Error> {
+        let Some(ssrc) = self.incoming.video.as_ref().map(Incoming::ssrc) else {
+            return Ok(());
+        };
+        self.write_rtcp(Box::new(ReceiverEstimatedMaximumBitrate {
+            sender_ssrc: 0,
+            bitrate: bps as f32,
+            ssrcs: vec![ssrc],
+        }))
+        .await
+    }
+
+    /// Sends RTCP about the incoming video.
+    async fn write_rtcp(&self, packet: Box<dyn rtcp::Packet>) -> Result<(), Error> {
+        match self.incoming.video.as_ref().and_then(Incoming::track) {
+            Some(track) => track.write_rtcp(vec![packet]).await,
+            None => Ok(()),
+        }
     }
 
     async fn report_stats(&self) {
         let now = Instant::now().into_std();
         let report = self.connection.get_stats(now, StatsSelector::None).await;
         let mut stats = mapping::stats(&report);
-        if self.first_packet_seen {
-            stats.received = Some(self.reassembler.stats());
-        }
+        stats.video = self.incoming.video.as_ref().and_then(Incoming::stats);
+        stats.audio = self.incoming.audio.as_ref().and_then(Incoming::stats);
         self.outlet.send(EngineEventKind::Stats(Box::new(stats))).await;
     }
 
@@ -397,50 +384,75 @@ impl ConnectionTask {
                 }
                 EngineEventKind::Connection(mapping::connection_state(state))
             }
-            Callback::Track(track) => {
-                self.incoming = Some(track);
+            Callback::Track(track) => return self.take_track(track).await,
+            Callback::Data(channel) => {
+                self.data = Some(channel);
                 return;
             }
         };
         self.outlet.send_at(at, kind).await;
     }
 
-    async fn remote_event(&mut self, event: Option<TrackRemoteEvent>) {
-        match event {
-            Some(TrackRemoteEvent::OnRtpPacket(packet)) => {
-                let at = Instant::now();
-                if !self.first_packet_seen {
-                    self.first_packet_seen = true;
-                    self.outlet.send_at(at, EngineEventKind::FirstPacket).await;
-                }
-                let packet = RtpPacket {
-                    sequence: packet.header.sequence_number,
-                    timestamp: packet.header.timestamp,
-                    marker: packet.header.marker,
-                    payload: packet.payload,
-                    at,
-                };
-                self.reassembler.packet(packet, &mut self.reassembled);
-                self.give_out().await;
+    async fn take_track(&mut self, track: Arc<dyn TrackRemote>) {
+        match Incoming::new(track, self.keep_access_units).await {
+            Some(incoming) => {
+                let media = incoming.media;
+                *self.incoming.get_mut(media) = Some(incoming);
             }
-            Some(_) => {}
-            None => self.incoming = None,
+            None => log::warn!("{:?}: a track in a codec that was never offered", self.outlet.id),
         }
     }
 
-    async fn give_out(&mut self) {
+    async fn remote_event(&mut self, media: MediaKind, event: Option<TrackRemoteEvent>) {
+        let Some(track) = self.incoming.get_mut(media) else {
+            return;
+        };
+        match event {
+            Some(TrackRemoteEvent::OnRtpPacket(packet)) => {
+                let at = Instant::now();
+                if track.packet(packet, at, &mut self.reassembled) {
+                    self.outlet.send_at(at, EngineEventKind::FirstPacket(media)).await;
+                }
+                self.give_out(media).await;
+            }
+            Some(_) => {}
+            None => track.ended(),
+        }
+    }
+
+    /// When the patience with a missing packet ends.
+    fn next_timeout(&self) -> Option<Instant> {
+        let of = |track: &Option<Incoming>| track.as_ref().and_then(Incoming::next_timeout);
+        [of(&self.incoming.video), of(&self.incoming.audio)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    async fn handle_timeout(&mut self, now: Instant) {
+        for media in MediaKind::ALL {
+            if let Some(track) = self.incoming.get_mut(media) {
+                track.handle_timeout(now, &mut self.reassembled);
+                self.give_out(media).await;
+            }
+        }
+    }
+
+    async fn give_out(&mut self, media: MediaKind) {
         for item in self.reassembled.drain(..) {
             let kind = match item {
-                Reassembled::Frame(frame) => EngineEventKind::Frame(Box::new(frame)),
-                Reassembled::Damaged { rtp_time, missing } => {
-                    EngineEventKind::FrameDamaged { rtp_time, missing }
-                }
+                Reassembled::Frame(frame) => EngineEventKind::Frame(media, Box::new(frame)),
+                Reassembled::Damaged { rtp_time, missing } => EngineEventKind::FrameDamaged {
+                    media,
+                    rtp_time,
+                    missing,
+                },
             };
             self.outlet.send(kind).await;
         }
     }
 
-    async fn local_event(&mut self, event: Option<TrackLocalEvent>) {
+    async fn local_event(&mut self, media: MediaKind, event: Option<TrackLocalEvent>) {
         match event {
             Some(TrackLocalEvent::OnRtcpPacket(packets)) => {
                 if packets
@@ -449,12 +461,34 @@ impl ConnectionTask {
                 {
                     self.outlet.send(EngineEventKind::KeyFrameRequested).await;
                 }
+                for bps in packets
+                    .iter()
+                    .filter_map(|packet| super::interceptor::estimate(packet.as_ref()))
+                {
+                    self.outlet.send(EngineEventKind::Estimate { bps }).await;
+                }
             }
             Some(_) => {}
+            None => *self.outgoing.get_mut(media) = None,
+        }
+    }
+
+    async fn data_event(&mut self, event: Option<DataChannelEvent>) {
+        match event {
+            Some(DataChannelEvent::OnOpen) => {
+                self.data_open = true;
+                self.outlet.send(EngineEventKind::DataOpen).await;
+            }
+            Some(DataChannelEvent::OnMessage(message)) => {
+                self.outlet
+                    .send(EngineEventKind::Data(message.data.freeze()))
+                    .await;
+            }
+            Some(DataChannelEvent::OnClosing | DataChannelEvent::OnClose) => self.data_open = false,
+            Some(_) => {}
             None => {
-                if let Some(sender) = &mut self.outgoing {
-                    sender.payload_type = None;
-                }
+                self.data_open = false;
+                self.data = None;
             }
         }
     }

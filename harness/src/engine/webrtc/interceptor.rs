@@ -1,4 +1,4 @@
-//! Lets key frame requests (PLI, FIR) through to the application; the stack ends all RTCP otherwise.
+//! Lets feedback that an application acts on (PLI, FIR, REMB) through; the stack ends all RTCP otherwise.
 //!
 //! Owns that one judgement per packet and passes everything else on unchanged.
 
@@ -8,12 +8,14 @@ use std::time::Instant;
 use rtc::interceptor::{Attribute, Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 
-/// Marks inbound RTCP that asks for a key frame (RFC 4585 section 6.3.1, RFC 5104 section 4.3.1).
+/// Marks inbound RTCP that asks for a key frame (RFC 4585 section 6.3.1, RFC 5104 section 4.3.1) or
+/// estimates the bitrate (draft-alvestrand-rmcat-remb-03).
 #[derive(Default)]
-pub(super) struct KeyFrameRequests {
+pub(super) struct Feedback {
     read: VecDeque<TaggedPacket>,
     write: VecDeque<TaggedPacket>,
 }
@@ -24,7 +26,15 @@ pub(super) fn asks_for_key_frame(packet: &dyn rtc::rtcp::Packet) -> bool {
     packet.is::<PictureLossIndication>() || packet.is::<FullIntraRequest>()
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for KeyFrameRequests {
+/// The bits per second that a REMB packet estimates.
+pub(super) fn estimate(packet: &dyn rtc::rtcp::Packet) -> Option<u64> {
+    let remb = packet
+        .as_any()
+        .downcast_ref::<ReceiverEstimatedMaximumBitrate>()?;
+    (remb.bitrate.is_finite() && remb.bitrate >= 0.0).then_some(remb.bitrate as u64)
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for Feedback {
     type Rout = TaggedPacket;
     type Wout = TaggedPacket;
     type Eout = ();
@@ -33,7 +43,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for KeyFrameRequests {
 
     fn handle_read(&mut self, mut packet: TaggedPacket) -> Result<(), Error> {
         if let Packet::Rtcp(compound) = &mut packet.message.packet {
-            compound.retain(|part| asks_for_key_frame(part.as_ref()));
+            compound.retain(|part| asks_for_key_frame(part.as_ref()) || estimate(part.as_ref()).is_some());
             if compound.is_empty() {
                 return Ok(());
             }
@@ -57,7 +67,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for KeyFrameRequests {
     }
 }
 
-impl Interceptor for KeyFrameRequests {
+impl Interceptor for Feedback {
     fn bind_local_stream(&mut self, _info: &StreamInfo) {}
     fn unbind_local_stream(&mut self, _info: &StreamInfo) {}
     fn bind_remote_stream(&mut self, _info: &StreamInfo) {}

@@ -3,8 +3,10 @@
 //! Owns everything that touches the `webrtc` and `rtc` crates. Nothing of theirs leaves this folder.
 
 mod connection;
+mod incoming;
 mod interceptor;
 mod mapping;
+mod outgoing;
 mod setup;
 
 use std::net::IpAddr;

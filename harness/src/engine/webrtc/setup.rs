@@ -1,4 +1,4 @@
-//! Builds one peer connection: codecs, interceptors, ICE settings, and the outgoing track.
+//! Builds one peer connection: codecs, interceptors, ICE settings, outgoing tracks, the data channel.
 //!
 //! Owns the choice of what our offers and answers contain; it applies no description.
 
@@ -7,11 +7,15 @@ use std::time::Duration;
 
 use rtc::interceptor::Slot;
 use rtc::media_stream::MediaStreamTrack;
-use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MediaEngine};
+use rtc::peer_connection::configuration::media_engine::{
+    MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_VP8, MediaEngine,
+};
 use rtc::rtp_transceiver::rtp_sender::{
-    RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
+    RtpCodecKind, TYPE_RTCP_FB_GOOG_REMB,
 };
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
+use webrtc::data_channel::DataChannel;
 use webrtc::error::Result;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::peer_connection::{
@@ -20,14 +24,18 @@ use webrtc::peer_connection::{
 };
 
 use super::WebrtcConfig;
-use super::interceptor::KeyFrameRequests;
+use super::interceptor::Feedback;
 use crate::engine::{ConnectionSpec, MediaDirection};
-use crate::media::rtp_time::VIDEO_CLOCK_RATE;
+use crate::media::codec::Codec;
+use crate::media::kind::MediaKind;
 use crate::net::connecting::Connecting;
 use crate::net::real::RealRuntime;
 
-/// Payload type of H.264 in our offers.
-const H264_PAYLOAD_TYPE: u8 = 102;
+/// Codecs that a receiver accepts, the preferred one of each medium first.
+const ACCEPTED: [Codec; 3] = [Codec::H264, Codec::Vp8, Codec::Opus];
+
+/// Label of our data channel.
+const DATA_LABEL: &str = "greenroom";
 
 /// Constrained baseline level 3.1, packetization mode 1 (RFC 6184 section 8.1; RFC 7742 section 6.2).
 const H264_FMTP: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
@@ -38,8 +46,16 @@ const ICE_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// Checks per pair before it fails: half a minute of them, because a viewer may wait for its answer.
 const ICE_MAX_CHECKS: u16 = 600;
 
+/// What is built.
+pub(super) struct Built {
+    pub(super) connection: Arc<dyn PeerConnection>,
+    pub(super) outgoing: Vec<OutgoingTrack>,
+    pub(super) data: Option<Arc<dyn DataChannel>>,
+}
+
 /// An outgoing track and what its packets need.
 pub(super) struct OutgoingTrack {
+    pub(super) media: MediaKind,
     pub(super) track: Arc<TrackLocalStaticRTP>,
     pub(super) transceiver: Arc<dyn webrtc::rtp_transceiver::RtpTransceiver>,
     pub(super) ssrc: u32,
@@ -53,25 +69,26 @@ pub(super) async fn build(
     spec: &ConnectionSpec,
     handler: Arc<dyn PeerConnectionEventHandler>,
     connecting: Arc<Connecting>,
-) -> Result<(Arc<dyn PeerConnection>, Option<OutgoingTrack>)> {
-    let codec = RTCRtpCodec {
-        mime_type: MIME_TYPE_H264.to_owned(),
-        clock_rate: VIDEO_CLOCK_RATE,
-        channels: 0,
-        sdp_fmtp_line: H264_FMTP.to_owned(),
-        rtcp_feedback: vec![],
+) -> Result<Built> {
+    let codecs: Vec<Codec> = match spec.direction {
+        MediaDirection::Send { video, audio, .. } => std::iter::once(video)
+            .chain(audio.then_some(Codec::Opus))
+            .collect(),
+        MediaDirection::Receive { .. } => ACCEPTED.to_vec(),
     };
     let mut media_engine = MediaEngine::default();
-    media_engine.register_codec(
-        RTCRtpCodecParameters {
-            rtp_codec: codec.clone(),
-            payload_type: H264_PAYLOAD_TYPE,
-        },
-        RtpCodecKind::Video,
-    )?;
+    for codec in &codecs {
+        media_engine.register_codec(
+            RTCRtpCodecParameters {
+                rtp_codec: description(*codec),
+                payload_type: payload_type(*codec),
+            },
+            kind_of(codec.kind()),
+        )?;
+    }
     let registry = register_default_interceptors(Registry::new(), &mut media_engine)?;
     // Last in the chain, so that every interceptor has seen the whole of the RTCP before.
-    let registry = registry.with(Slot::from(14_000), KeyFrameRequests::default());
+    let registry = registry.with(Slot::from(14_000), Feedback::default());
     let settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled)
         .with_ice_connection_attempts(Some(ICE_CHECK_INTERVAL), Some(ICE_MAX_CHECKS))
@@ -94,32 +111,86 @@ pub(super) async fn build(
             .build()
             .await?,
     );
-    let outgoing = match spec.direction {
-        MediaDirection::ReceiveVideo { .. } => None,
-        MediaDirection::SendVideo => Some(add_track(config, spec, &connection, codec).await?),
+    let mut outgoing = Vec::new();
+    let mut data = None;
+    if let MediaDirection::Send { data: wanted, .. } = spec.direction {
+        for codec in codecs {
+            outgoing.push(add_track(config, spec, &connection, codec).await?);
+        }
+        if wanted {
+            data = Some(connection.create_data_channel(DATA_LABEL, None).await?);
+        }
+    }
+    Ok(Built {
+        connection,
+        outgoing,
+        data,
+    })
+}
+
+fn kind_of(media: MediaKind) -> RtpCodecKind {
+    match media {
+        MediaKind::Video => RtpCodecKind::Video,
+        MediaKind::Audio => RtpCodecKind::Audio,
+    }
+}
+
+/// Payload types of our offers: those that browsers use.
+fn payload_type(codec: Codec) -> u8 {
+    match codec {
+        Codec::H264 => 102,
+        Codec::Vp8 => 96,
+        Codec::Opus => 111,
+    }
+}
+
+/// How a codec stands in our descriptions. NACK, PLI and FIR are added by the interceptors.
+fn description(codec: Codec) -> RTCRtpCodec {
+    let (mime_type, channels, fmtp) = match codec {
+        Codec::H264 => (MIME_TYPE_H264, 0, H264_FMTP),
+        Codec::Vp8 => (MIME_TYPE_VP8, 0, ""),
+        // RFC 7587 section 7: always two channels, whatever is sent.
+        Codec::Opus => (MIME_TYPE_OPUS, 2, "minptime=10;useinbandfec=1"),
     };
-    Ok((connection, outgoing))
+    let estimates = RTCPFeedback {
+        typ: TYPE_RTCP_FB_GOOG_REMB.to_owned(),
+        parameter: String::new(),
+    };
+    RTCRtpCodec {
+        mime_type: mime_type.to_owned(),
+        clock_rate: codec.clock_rate(),
+        channels,
+        sdp_fmtp_line: fmtp.to_owned(),
+        rtcp_feedback: if codec.is_audio() { vec![] } else { vec![estimates] },
+    }
 }
 
 async fn add_track(
     config: WebrtcConfig,
     spec: &ConnectionSpec,
     connection: &Arc<dyn PeerConnection>,
-    codec: RTCRtpCodec,
+    codec: Codec,
 ) -> Result<OutgoingTrack> {
-    let random = mix(config.seed ^ mix(spec.id.0));
+    let media = codec.kind();
+    let name = media.to_string();
+    // Each track of each connection draws from its own seed.
+    let salt = match media {
+        MediaKind::Video => 0,
+        MediaKind::Audio => 1 << 63,
+    };
+    let random = mix(config.seed ^ mix(spec.id.0 ^ salt));
     let ssrc = (random as u32).max(1);
     let track = Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(
         "greenroom".to_owned(),
-        "video".to_owned(),
-        "video".to_owned(),
-        RtpCodecKind::Video,
+        name.clone(),
+        name,
+        kind_of(media),
         vec![RTCRtpEncodingParameters {
             rtp_coding_parameters: RTCRtpCodingParameters {
                 ssrc: Some(ssrc),
                 ..RTCRtpCodingParameters::default()
             },
-            codec,
+            codec: description(codec),
             ..RTCRtpEncodingParameters::default()
         }],
     )));
@@ -131,6 +202,7 @@ async fn add_track(
     let transceiver = connection.add_transceiver_from_track(local, Some(init)).await?;
     let more = mix(random);
     Ok(OutgoingTrack {
+        media,
         track,
         transceiver,
         ssrc,

@@ -5,8 +5,9 @@ use super::*;
 fn header() -> LedgerEntry {
     LedgerEntry::Header(LedgerHeader {
         greenroom_ledger: LEDGER_VERSION,
-        codec: "H264".to_owned(),
-        clock_rate: 90_000,
+        video: Codec::H264,
+        audio: Some(Codec::Opus),
+        clip: "a clip".to_owned(),
         epoch_unix_us: 1,
         boot_id: None,
     })
@@ -20,10 +21,29 @@ fn frame(index: u32) -> LedgerFrame {
         parameter_sets: None,
         key: index == 0,
         muted: false,
+        stamp: Some(index),
+        level_dbfs: None,
         due_us: u64::from(index) * 33_333,
         captured_us: u64::from(index) * 33_333 + 100,
         encoded_us: u64::from(index) * 33_333 + 2_000,
     }
+}
+
+fn sound(index: u32) -> String {
+    serde_json::to_string(&LedgerEntry::Sound(frame(index))).unwrap()
+}
+
+#[test]
+fn pictures_and_sound_are_counted_each_by_itself() {
+    let mut ledger = Ledger::default();
+    ledger.apply(header()).unwrap();
+    (0..3).for_each(|index| ledger.apply(LedgerEntry::Frame(frame(index))).unwrap());
+    (0..5).for_each(|index| ledger.apply(LedgerEntry::Sound(frame(index))).unwrap());
+    let newest = |media| ledger.track(media).newest().map(|frame| frame.index);
+    assert_eq!(
+        (newest(MediaKind::Video), newest(MediaKind::Audio)),
+        (Some(2), Some(4))
+    );
 }
 
 #[test]
@@ -34,16 +54,19 @@ fn entries_round_trip_through_their_lines() {
         LedgerEntry::Open {
             broadcaster: "b1".into(),
             viewer: "v1".into(),
+            media: MediaKind::Video,
             first: 0,
         },
         LedgerEntry::Skip {
             broadcaster: "b1".into(),
             viewer: "v1".into(),
+            media: MediaKind::Video,
             index: 1,
         },
         LedgerEntry::Close {
             broadcaster: "b1".into(),
             viewer: "v1".into(),
+            media: MediaKind::Video,
             last: 9,
         },
     ];
@@ -52,15 +75,16 @@ fn entries_round_trip_through_their_lines() {
         ledger.apply_line(&serde_json::to_string(entry).unwrap()).unwrap();
     }
     assert_eq!(
-        ledger.span("b1", "v1"),
+        ledger.track(MediaKind::Video).span("b1", "v1"),
         Some(Span {
             first: 0,
             last: Some(9),
             skipped: 1
         })
     );
-    assert_eq!(ledger.span("b2", "v1"), None);
-    assert_eq!(ledger.frame(0), Some(&frame(0)));
+    assert_eq!(ledger.track(MediaKind::Video).span("b2", "v1"), None);
+    assert_eq!(ledger.track(MediaKind::Video).frame(0), Some(&frame(0)));
+    assert_eq!(ledger.track(MediaKind::Audio).frame(0), None);
 }
 
 #[test]
@@ -71,17 +95,11 @@ fn old_frames_leave_every_index_when_the_ledger_is_full() {
     for index in 0..total {
         ledger.apply(LedgerEntry::Frame(frame(index))).unwrap();
     }
-    assert_eq!(ledger.frames.len(), KEPT_FRAMES);
-    assert_eq!(
-        ledger.by_picture.values().map(Vec::len).sum::<usize>(),
-        KEPT_FRAMES
-    );
-    assert_eq!(ledger.frame(99), None);
-    assert_eq!(ledger.frame(100).map(|frame| frame.index), Some(100));
-    assert_eq!(
-        ledger.at_media_time(i64::from(total - 1) * 3_000),
-        ledger.newest()
-    );
+    let track = ledger.track(MediaKind::Video);
+    assert_eq!(track.kept(), (KEPT_FRAMES, KEPT_FRAMES));
+    assert_eq!(track.frame(99), None);
+    assert_eq!(track.frame(100).map(|frame| frame.index), Some(100));
+    assert_eq!(track.at_media_time(i64::from(total - 1) * 3_000), track.newest());
 }
 
 #[track_caller]
@@ -101,11 +119,21 @@ fn every_kind_of_broken_ledger_is_refused_with_its_own_reason() {
     refuse(&[&zero], "the header line");
     refuse(&[&head, &head], "a frame or connection entry");
     refuse(
-        &[&head.replace("\"greenroom_ledger\":1", "\"greenroom_ledger\":9")],
+        &[&head.replace("\"greenroom_ledger\":2", "\"greenroom_ledger\":9")],
         "version 9",
     );
-    refuse(&[&head.replace("H264", "VP9")], "VP9");
-    refuse(&[&head, &zero, &two], "frame 2 follows frame 0");
+    refuse(
+        &["{\"entry\":\"header\",\"greenroom_ledger\":1,\"codec\":\"H264\"}"],
+        "version 1, this greenroom reads version 2",
+    );
+    refuse(&[&head.replace("h264", "vp9")], "vp9");
+    refuse(&[&head.replace("h264", "opus")], "opus as its video codec");
+    refuse(
+        &[&head.replace("\"audio\":\"opus\"", "\"audio\":\"vp8\"")],
+        "VP8 as its audio codec",
+    );
+    refuse(&[&head, &zero, &two], "video 2 follows video 0");
+    refuse(&[&head, &zero, &sound(0), &sound(2)], "audio 2 follows audio 0");
     refuse(&[&head, "{\"entry\":\"frame\"}"], "missing field");
     refuse(&[&head, &" ".repeat(MAX_LINE + 1)], "longer than");
     refuse(&[&head, "{\"entry\":\"banana\"}"], "banana");
@@ -118,6 +146,6 @@ proptest! {
         for line in lines {
             let _ = ledger.apply_line(&line);
         }
-        prop_assert!(ledger.frames.is_empty());
+        prop_assert_eq!(ledger.track(MediaKind::Video).kept(), (0, 0));
     }
 }

@@ -3,8 +3,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::media::ledger::{LEDGER_VERSION, LedgerEntry, LedgerHeader};
+use crate::media::codec::Codec;
+use crate::media::kind::MediaKind;
+use crate::media::ledger::{LEDGER_VERSION, Ledger, LedgerEntry, LedgerHeader};
 
+const VIDEO: MediaKind = MediaKind::Video;
 const RTP_BASE: i64 = 4_000_000_000;
 
 fn ledger(frames: u32) -> Ledger {
@@ -12,8 +15,9 @@ fn ledger(frames: u32) -> Ledger {
     ledger
         .apply(LedgerEntry::Header(LedgerHeader {
             greenroom_ledger: LEDGER_VERSION,
-            codec: "H264".into(),
-            clock_rate: 90_000,
+            video: Codec::H264,
+            audio: None,
+            clip: String::new(),
             epoch_unix_us: 0,
             boot_id: None,
         }))
@@ -35,6 +39,8 @@ fn sent(index: u32) -> LedgerFrame {
         parameter_sets: (index == 0).then_some(1),
         key: index == 0,
         muted: false,
+        stamp: Some(index),
+        level_dbfs: None,
         due_us: u64::from(index) * 33_333,
         captured_us: u64::from(index) * 33_333,
         encoded_us: u64::from(index) * 33_333 + 2_000,
@@ -75,8 +81,8 @@ fn check(frames: impl IntoIterator<Item = Arrived>, span: Option<Span>, expect: 
     let mut out = Vec::new();
     frames
         .into_iter()
-        .for_each(|frame| verifier.frame(frame, &ledger, &mut out));
-    let tally = verifier.finish(span, None, &ledger, &mut out);
+        .for_each(|frame| verifier.frame(frame, ledger.track(VIDEO), &mut out));
+    let tally = verifier.finish(span, None, ledger.track(VIDEO), &mut out);
     assert_eq!(
         [tally.expected, tally.verified, tally.lost, tally.corrupt],
         expect,
@@ -186,8 +192,8 @@ fn what_was_handed_over_after_the_viewer_left_is_not_expected() {
     let ledger = ledger(60);
     let mut verifier = Verifier::new(Duration::from_millis(500), Some(0));
     let mut out = Vec::new();
-    (0..20).for_each(|index| verifier.frame(arrived(index), &ledger, &mut out));
-    let tally = verifier.finish(whole(0, 40), Some(19), &ledger, &mut out);
+    (0..20).for_each(|index| verifier.frame(arrived(index), ledger.track(VIDEO), &mut out));
+    let tally = verifier.finish(whole(0, 40), Some(19), ledger.track(VIDEO), &mut out);
     assert_eq!([tally.expected, tally.verified, tally.lost], [20, 20, 0]);
 }
 
@@ -196,11 +202,11 @@ fn frames_that_come_before_their_ledger_are_judged_when_it_grows() {
     let mut verifier = Verifier::new(Duration::from_millis(500), Some(0));
     let mut out = Vec::new();
     let empty = ledger(0);
-    (0..10).for_each(|index| verifier.frame(arrived(index), &empty, &mut out));
+    (0..10).for_each(|index| verifier.frame(arrived(index), empty.track(VIDEO), &mut out));
     assert!(out.is_empty());
-    verifier.ledger_grew(&ledger(6), &mut out);
+    verifier.ledger_grew(ledger(6).track(VIDEO), &mut out);
     assert_eq!(out.len(), 6);
-    verifier.ledger_grew(&ledger(60), &mut out);
+    verifier.ledger_grew(ledger(60).track(VIDEO), &mut out);
     assert_eq!(out.len(), 10);
     assert!(
         out.iter()
@@ -229,9 +235,9 @@ proptest! {
                 1 => Arrived { rtp_time: arrived(index).rtp_time + 7, ..arrived(index) },
                 _ => arrived(index),
             };
-            verifier.frame(frame, &ledger, &mut out);
+            verifier.frame(frame, ledger.track(VIDEO), &mut out);
         }
-        let tally = verifier.finish(whole(first, (first + length).min(59)), None, &ledger, &mut out);
+        let tally = verifier.finish(whole(first, (first + length).min(59)), None, ledger.track(VIDEO), &mut out);
         prop_assert_eq!(tally.expected, tally.verified + tally.lost + tally.corrupt);
         let mut verified: Vec<u32> = out.iter().filter_map(|judgement| match judgement {
             Judgement::Verified { frame, .. } => Some(frame.index),

@@ -1,51 +1,13 @@
 //! Encoding to VP8: pictures become frames (constant bit rate, one partition, no frame skipping).
 //!
-//! Owns how a picture of the fixtures reaches the encoder, as `encode.rs` does for H.264. It is
+//! Owns how a picture of the fixtures reaches the encoder, as `h264.rs` does for H.264. It is
 //! synchronous and takes no clock: when to encode is the broadcaster's business.
 
 use greenroom_fixtures::{FrameRate, Picture, Size};
-use greenroom_libvpx_encoder::{Planes, Vp8Encoder as Libvpx, Vp8Error};
-use thiserror::Error;
+use greenroom_libvpx_encoder::{Planes, Vp8Encoder as Libvpx};
 
-/// A VP8 encoder that does not work.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
-pub enum Vp8EncodeError {
-    /// It could not be set up.
-    #[error("the VP8 encoder refuses {size} at {bitrate_bps} bit/s: {reason}")]
-    Setup {
-        /// Picture size.
-        size: Size,
-        /// Bits per second.
-        bitrate_bps: u32,
-        /// What it said.
-        reason: Vp8Error,
-    },
-    /// A picture was not encoded.
-    #[error("frame {index} was not encoded: {reason}")]
-    Frame {
-        /// Number of the frame.
-        index: u32,
-        /// What it said.
-        reason: Vp8Error,
-    },
-    /// The bit rate was not changed.
-    #[error("the VP8 encoder refuses to go to {bitrate_bps} bit/s: {reason}")]
-    Bitrate {
-        /// Bits per second.
-        bitrate_bps: u32,
-        /// What it said.
-        reason: Vp8Error,
-    },
-}
-
-/// An encoded picture.
-#[derive(Debug)]
-pub struct Vp8Frame {
-    /// The frame, as it goes into RTP payloads (RFC 7741).
-    pub bytes: Vec<u8>,
-    /// Whether it is a key frame.
-    pub key: bool,
-}
+use super::{AccessUnit, EncodeError};
+use crate::media::codec::Codec;
 
 /// A VP8 encoder for one stream.
 #[derive(Debug)]
@@ -61,12 +23,13 @@ impl Vp8Encoder {
     /// # Errors
     ///
     /// When the encoder refuses the settings.
-    pub fn new(size: Size, rate: FrameRate, bitrate_bps: u32) -> Result<Self, Vp8EncodeError> {
+    pub fn new(size: Size, rate: FrameRate, bitrate_bps: u32) -> Result<Self, EncodeError> {
         let inner = Libvpx::new(size.width(), size.height(), rate.num(), rate.den(), bitrate_bps).map_err(
-            |reason| Vp8EncodeError::Setup {
+            |reason| EncodeError::Setup {
+                codec: Codec::Vp8,
                 size,
                 bitrate_bps,
-                reason,
+                reason: reason.to_string(),
             },
         )?;
         Ok(Self { inner })
@@ -77,7 +40,7 @@ impl Vp8Encoder {
     /// # Errors
     ///
     /// When the encoder fails or gives nothing out.
-    pub fn encode(&mut self, index: u32, picture: &Picture, key: bool) -> Result<Vp8Frame, Vp8EncodeError> {
+    pub fn encode(&mut self, index: u32, picture: &Picture, key: bool) -> Result<AccessUnit, EncodeError> {
         let planes = Planes {
             data: [picture.y(), picture.u(), picture.v()],
             strides: picture.strides(),
@@ -85,8 +48,11 @@ impl Vp8Encoder {
         let frame = self
             .inner
             .encode(&planes, i64::from(index), key)
-            .map_err(|reason| Vp8EncodeError::Frame { index, reason })?;
-        Ok(Vp8Frame {
+            .map_err(|reason| EncodeError::Frame {
+                index,
+                reason: reason.to_string(),
+            })?;
+        Ok(AccessUnit {
             bytes: frame.bytes,
             key: frame.key,
         })
@@ -97,10 +63,14 @@ impl Vp8Encoder {
     /// # Errors
     ///
     /// When the encoder refuses it.
-    pub fn set_bitrate(&mut self, bitrate_bps: u32) -> Result<(), Vp8EncodeError> {
+    pub fn set_bitrate(&mut self, bitrate_bps: u32) -> Result<(), EncodeError> {
         self.inner
             .set_bitrate(bitrate_bps)
-            .map_err(|reason| Vp8EncodeError::Bitrate { bitrate_bps, reason })
+            .map_err(|reason| EncodeError::Bitrate {
+                codec: Codec::Vp8,
+                bitrate_bps,
+                reason: reason.to_string(),
+            })
     }
 }
 
@@ -122,7 +92,7 @@ mod tests {
         encoder.set_bitrate(100_000).unwrap();
         assert!(matches!(
             encoder.set_bitrate(0),
-            Err(Vp8EncodeError::Bitrate { bitrate_bps: 0, .. })
+            Err(EncodeError::Bitrate { bitrate_bps: 0, .. })
         ));
     }
 }
