@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_signaling::{
-    ClientConfig, ClientEvents, ClientHandle, CloseReason, Command, ErrorCode, Event, Muted, MutedMedia,
-    PeerId, Role, RoomId, SdpType,
+    ClientConfig, ClientEvents, ClientHandle, CloseReason, Command, Event, Muted, MutedMedia, PeerId, Role,
+    RoomId, SdpType,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use self::fanout::Fanout;
 use self::stream::{Outbox, Position};
 use super::Shared;
+use super::signaling::undecodable;
 use super::source::Sources;
 use super::viewer::ChatLine;
 use crate::engine::{ConnectionId, ConnectionState, EngineCommand, EngineEvent, EngineEventKind};
@@ -202,9 +203,13 @@ impl BroadcasterBot {
     }
 
     fn note_error(&mut self, kind: PeerErrorKind, message: String) {
-        log::debug!("{}: {message}", self.label);
+        self.keep_error(PeerError { kind, message });
+    }
+
+    fn keep_error(&mut self, error: PeerError) {
+        log::debug!("{}: {}", self.label, error.message);
         if self.record.errors.len() < MAX_ERRORS {
-            self.record.errors.push(PeerError { kind, message });
+            self.record.errors.push(error);
         }
     }
 
@@ -312,37 +317,20 @@ impl BroadcasterBot {
                 }
             }
             Event::Error { code, message, .. } => {
-                self.shared
-                    .trace
-                    .at(at, &self.label, || TraceKind::SignalingError {
-                        code: code.to_string(),
-                        message: message.clone(),
-                    });
-                let kind = match code {
-                    // Who was addressed may just have left: a race that every room has.
-                    ErrorCode::UnknownTarget => PeerErrorKind::UnknownTarget,
-                    _ => PeerErrorKind::Refused,
-                };
-                self.note_error(
-                    kind,
-                    format!("the signaling server refused a message: {code}: {message}"),
-                );
+                let error = self.shared.refused(&self.label, at, &code, &message);
+                self.keep_error(error);
             }
-            Event::Undecodable(error) => self.note_error(
-                PeerErrorKind::Protocol,
-                format!("a signaling frame cannot be read: {error}"),
-            ),
+            Event::Undecodable(error) => {
+                let error = undecodable(&error);
+                self.keep_error(error);
+            }
             Event::Closed(reason) => self.on_signaling_closed(at, &reason),
             Event::EndOfCandidates { .. } | Event::RoomState(_) => {}
         }
     }
 
     fn on_signaling_closed(&mut self, at: Instant, reason: &CloseReason) {
-        self.shared
-            .trace
-            .at(at, &self.label, || TraceKind::SignalingClosed {
-                reason: reason.to_string(),
-            });
+        self.shared.signaling_closed(&self.label, at, reason);
         if self.leaving.is_none() {
             self.record.signaling_lost.get_or_insert((at, reason.to_string()));
         }
@@ -365,7 +353,6 @@ impl BroadcasterBot {
     }
 
     fn on_engine(&mut self, event: EngineEvent) {
-        let connection = event.connection.0;
         let at = event.at;
         if let EngineEventKind::Stats(stats) = &event.kind {
             // Statistics may come after the viewer has left.
@@ -375,15 +362,10 @@ impl BroadcasterBot {
         let Some(viewer) = self.fanout.viewer_of(event.connection) else {
             return;
         };
+        self.shared.trace_engine(&self.label, &event);
         let to = Some(viewer.clone());
         match event.kind {
             EngineEventKind::LocalDescription(description) => {
-                self.shared
-                    .trace
-                    .at(at, &self.label, || TraceKind::LocalDescription {
-                        connection,
-                        sdp_type: description.sdp_type.to_string(),
-                    });
                 self.say(Command::Description { to, description });
             }
             EngineEventKind::LocalCandidate(candidate) => self.say(Command::Candidate { to, candidate }),
@@ -393,31 +375,7 @@ impl BroadcasterBot {
                     username_fragment,
                 });
             }
-            EngineEventKind::RemoteDescriptionApplied => {
-                self.shared
-                    .trace
-                    .at(at, &self.label, || TraceKind::RemoteDescriptionApplied {
-                        connection,
-                    });
-            }
-            EngineEventKind::CandidateQueued => {
-                self.shared
-                    .trace
-                    .at(at, &self.label, || TraceKind::CandidateQueued { connection });
-            }
-            EngineEventKind::Ice(state) => {
-                self.shared
-                    .trace
-                    .at(at, &self.label, || TraceKind::Ice { connection, state });
-            }
-            EngineEventKind::Connection(state) => {
-                self.shared
-                    .trace
-                    .at(at, &self.label, || TraceKind::Connection { connection, state });
-                if state == ConnectionState::Connected {
-                    self.on_connected(event.connection);
-                }
-            }
+            EngineEventKind::Connection(ConnectionState::Connected) => self.on_connected(event.connection),
             EngineEventKind::KeyFrameRequested => {
                 self.record.key_frame_requests += 1;
                 self.key_frame_wanted = true;
@@ -428,10 +386,6 @@ impl BroadcasterBot {
                     });
             }
             EngineEventKind::Error(error) => {
-                self.shared.trace.at(at, &self.label, || TraceKind::EngineError {
-                    connection,
-                    message: error.to_string(),
-                });
                 self.note_error(PeerErrorKind::Engine, format!("{viewer}: {error}"));
             }
             EngineEventKind::Estimate { bps } => self.on_estimate(event.connection, bps),
@@ -449,7 +403,11 @@ impl BroadcasterBot {
                 self.estimates.remove(&event.connection);
                 self.messages.remove(&event.connection);
             }
-            EngineEventKind::Stats(_)
+            EngineEventKind::RemoteDescriptionApplied
+            | EngineEventKind::CandidateQueued
+            | EngineEventKind::Ice(_)
+            | EngineEventKind::Connection(_)
+            | EngineEventKind::Stats(_)
             | EngineEventKind::FirstPacket(_)
             | EngineEventKind::Frame(..)
             | EngineEventKind::FrameDamaged { .. } => {}

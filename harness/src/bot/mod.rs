@@ -5,9 +5,11 @@
 
 pub(crate) mod broadcaster;
 pub(crate) mod dial;
+mod engine_events;
 pub(crate) mod pace;
 pub(crate) mod reference;
 pub(crate) mod session;
+mod signaling;
 pub(crate) mod source;
 pub(crate) mod viewer;
 

@@ -3,6 +3,7 @@
 //! Owns what a viewer knows of one broadcaster's stream, from the offer to the close, and puts its media
 //! together. It sends nothing by itself except requests for key frames, estimates and messages.
 
+mod eye;
 mod record;
 mod sound;
 mod video;
@@ -23,12 +24,12 @@ use crate::measure::data::DataLog;
 use crate::measure::distribution::Distribution;
 use crate::measure::receiver_estimate::{ReceivedSecond, ReceiverEstimate};
 use crate::media::kind::{MediaKind, PerMedia};
-use crate::media::ledger::{Ledger, LedgerFrame};
+use crate::media::ledger::{Ledger, LedgerFrame, Span};
 use crate::media::reassemble::{ReceiveStats, ReceivedFrame};
 use crate::trace::TraceKind;
 
+pub(crate) use self::eye::Decoded;
 pub(crate) use self::record::SessionRecord;
-pub(crate) use self::video::Decoded;
 
 /// Least time between two requests for a key frame from one viewer.
 const KEY_FRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
@@ -149,7 +150,7 @@ impl Session {
 
     /// When the first frame was decoded.
     pub(crate) fn first_decoded_at(&self) -> Option<Instant> {
-        self.video.first_decoded_at
+        self.video.first_decoded_at()
     }
 
     /// Takes a complete frame or sound packet.
@@ -331,6 +332,15 @@ impl Session {
             after_stop: self.after_stop,
         };
         (record, latency)
+    }
+}
+
+/// The last frame of a medium that a viewer waits for: the last one that was handed over, or an earlier one
+/// at which it stops waiting. `None` while there is no such frame yet.
+fn awaited(span: Span, until: Option<u32>) -> Option<u32> {
+    match (span.last, until) {
+        (Some(last), Some(until)) => Some(last.min(until)),
+        (last, until) => last.or(until),
     }
 }
 

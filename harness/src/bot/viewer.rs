@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_signaling::{
-    Candidate, ClientConfig, ClientEvents, ClientHandle, CloseReason, Command, ErrorCode, Event, PeerId,
-    Role, RoomId, SdpType,
+    Candidate, ClientConfig, ClientEvents, ClientHandle, CloseReason, Command, Event, PeerId, Role, RoomId,
+    SdpType,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -19,6 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use self::ending::Ending;
 use super::Shared;
 use super::session::{Session, SessionSpec, Until};
+use super::signaling::undecodable;
 use crate::engine::{
     ConnectionId, ConnectionSpec, ConnectionState, EngineCommand, EngineEvent, EngineEventKind,
     IceConnectionState, MediaDirection,
@@ -277,25 +278,13 @@ impl ViewerBot {
                 self.record.state = state;
             }
             Event::Error { code, message, .. } => {
-                let label = &self.record.label;
-                self.shared.trace.at(at, label, || TraceKind::SignalingError {
-                    code: code.to_string(),
-                    message: message.clone(),
-                });
-                let kind = match code {
-                    // Who was addressed may just have left: a race that every room has.
-                    ErrorCode::UnknownTarget => PeerErrorKind::UnknownTarget,
-                    _ => PeerErrorKind::Refused,
-                };
-                self.note_error(
-                    kind,
-                    format!("the signaling server refused a message: {code}: {message}"),
-                );
+                let error = self.shared.refused(&self.record.label, at, &code, &message);
+                self.record.keep_error(error);
             }
-            Event::Undecodable(error) => self.note_error(
-                PeerErrorKind::Protocol,
-                format!("a signaling frame cannot be read: {error}"),
-            ),
+            Event::Undecodable(error) => {
+                let error = undecodable(&error);
+                self.record.keep_error(error);
+            }
             Event::Closed(reason) => self.on_signaling_closed(at, &reason),
             Event::PeerJoined {
                 role: Role::Broadcaster,
@@ -310,11 +299,7 @@ impl ViewerBot {
     }
 
     fn on_signaling_closed(&mut self, at: Instant, reason: &CloseReason) {
-        self.shared
-            .trace
-            .at(at, &self.record.label, || TraceKind::SignalingClosed {
-                reason: reason.to_string(),
-            });
+        self.shared.signaling_closed(&self.record.label, at, reason);
         if self.ending.is_none() {
             self.record.signaling_lost.get_or_insert((at, reason.to_string()));
         }
@@ -408,8 +393,6 @@ impl ViewerBot {
     }
 
     fn on_engine(&mut self, event: EngineEvent) {
-        let label = self.record.label.clone();
-        let connection = event.connection.0;
         let Some(session) = self
             .session
             .as_mut()
@@ -417,15 +400,10 @@ impl ViewerBot {
         else {
             return;
         };
+        self.shared.trace_engine(&self.record.label, &event);
         let to = Some(session.broadcaster.clone());
         match event.kind {
             EngineEventKind::LocalDescription(description) => {
-                self.shared
-                    .trace
-                    .at(event.at, &label, || TraceKind::LocalDescription {
-                        connection,
-                        sdp_type: description.sdp_type.to_string(),
-                    });
                 self.say(Command::Description { to, description });
                 self.record.join.reach(JoinPhase::AnswerSent, Instant::now());
             }
@@ -436,22 +414,7 @@ impl ViewerBot {
                     username_fragment,
                 });
             }
-            EngineEventKind::RemoteDescriptionApplied => {
-                self.shared
-                    .trace
-                    .at(event.at, &label, || TraceKind::RemoteDescriptionApplied {
-                        connection,
-                    });
-            }
-            EngineEventKind::CandidateQueued => {
-                self.shared
-                    .trace
-                    .at(event.at, &label, || TraceKind::CandidateQueued { connection });
-            }
             EngineEventKind::Ice(state) => {
-                self.shared
-                    .trace
-                    .at(event.at, &label, || TraceKind::Ice { connection, state });
                 if matches!(
                     state,
                     IceConnectionState::Connected | IceConnectionState::Completed
@@ -460,9 +423,6 @@ impl ViewerBot {
                 }
             }
             EngineEventKind::Connection(state) => {
-                self.shared
-                    .trace
-                    .at(event.at, &label, || TraceKind::Connection { connection, state });
                 if state == ConnectionState::Connected {
                     session.connected_at.get_or_insert(event.at);
                     self.record.join.reach(JoinPhase::DtlsConnected, event.at);
@@ -470,10 +430,7 @@ impl ViewerBot {
                     self.note_error(PeerErrorKind::Engine, "connectionState became failed".to_owned());
                 }
             }
-            EngineEventKind::FirstPacket(media) => {
-                self.shared
-                    .trace
-                    .at(event.at, &label, || TraceKind::FirstPacket { connection, media });
+            EngineEventKind::FirstPacket(_) => {
                 self.record.join.reach(JoinPhase::FirstPacket, event.at);
             }
             EngineEventKind::Frame(media, frame) => {
@@ -494,13 +451,12 @@ impl ViewerBot {
             EngineEventKind::Data(message) => session.message(&message, event.at),
             EngineEventKind::Stats(stats) => session.statistics(*stats),
             EngineEventKind::Error(error) => {
-                self.shared.trace.at(event.at, &label, || TraceKind::EngineError {
-                    connection,
-                    message: error.to_string(),
-                });
                 self.note_error(PeerErrorKind::Engine, error.to_string());
             }
-            EngineEventKind::KeyFrameRequested | EngineEventKind::Estimate { .. } => {}
+            EngineEventKind::RemoteDescriptionApplied
+            | EngineEventKind::CandidateQueued
+            | EngineEventKind::KeyFrameRequested
+            | EngineEventKind::Estimate { .. } => {}
             EngineEventKind::Closed => session.handle = None,
         }
     }

@@ -4,9 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::tally::of_tally;
 use super::{first_frame_ms, meant_to_finish, perception};
 use crate::measure::join::JoinPhase;
 use crate::measure::measured::{JudgedAt, Measured, PeerError, PeerErrorKind, ViewerFigures, ViewerOutcome};
+use crate::media::kind::MediaKind;
 use crate::scenario::{RoleSelection, Scenario};
 
 /// How bad a finding is.
@@ -299,47 +301,8 @@ fn connection_findings(scenario: &Scenario, viewer: &ViewerFigures, findings: &m
 
 fn frame_findings(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut Vec<Finding>) {
     let peer = &viewer.label;
-    let tally = &viewer.tally;
-    if tally.lost > 0 {
-        let explained = explained_losses(scenario, viewer) > 0;
-        let why = if explained {
-            "; the scripted loss explains it"
-        } else {
-            ""
-        };
-        let message = format!(
-            "{peer} lost {} of {} frames ({}){why}",
-            tally.lost,
-            tally.expected,
-            numbers("frame", &tally.lost_examples, tally.lost)
-        );
-        let severity = if explained {
-            Severity::Note
-        } else {
-            Severity::Error
-        };
-        findings.push(Finding::error(FindingKind::FramesLost, peer, message).with(severity));
-    }
-    if tally.corrupt > 0 {
-        let message = format!(
-            "{peer} got {} of {} frames with another content than was sent ({})",
-            tally.corrupt,
-            tally.expected,
-            numbers("frame", &tally.corrupt_examples, tally.corrupt)
-        );
-        findings.push(Finding::error(FindingKind::FramesCorrupt, peer, message));
-    }
-    if tally.repeated > 0 {
-        let message = format!("{peer} got {} frames again", tally.repeated);
-        findings.push(Finding::error(FindingKind::FramesRepeated, peer, message));
-    }
-    if tally.unexpected > 0 && tally.verified > 0 {
-        let message = format!(
-            "{peer} got {} frames at times at which nothing was sent",
-            tally.unexpected
-        );
-        findings.push(Finding::error(FindingKind::FramesUnexpected, peer, message));
-    }
+    let explained = explained_losses(scenario, viewer);
+    of_tally(peer, MediaKind::Video, &viewer.tally, explained, findings);
     let freezes = viewer.freezes;
     if freezes.count > 0 {
         let message = format!(

@@ -6,6 +6,7 @@
 mod findings;
 mod generator;
 mod perception;
+mod tally;
 
 use serde::{Deserialize, Serialize};
 

@@ -3,9 +3,11 @@
 //! Owns how each is recognised in the figures and the limits above which it is one.
 
 use super::findings::{Finding, FindingKind, Severity, numbers};
+use super::tally::of_tally;
 use crate::measure::measured::{BroadcasterFigures, DataBothWays, Measured, ViewerFigures};
 use crate::measure::quality::BAD_PSNR_DB;
 use crate::measure::tone::TONE_HZ;
+use crate::media::kind::MediaKind;
 use crate::scenario::Scenario;
 
 /// Sound may be this much early or late against its picture, in milliseconds (EBU R37).
@@ -37,7 +39,14 @@ pub(super) fn of_viewer(
     viewer: &ViewerFigures,
     findings: &mut Vec<Finding>,
 ) {
-    sound_packets(scenario, viewer, findings);
+    let explained = explained_sound_losses(scenario, viewer);
+    of_tally(
+        &viewer.label,
+        MediaKind::Audio,
+        &viewer.sound_tally,
+        explained,
+        findings,
+    );
     heard(scenario, viewer, findings);
     lip_sync(scenario, viewer, findings);
     quality(viewer, findings);
@@ -56,46 +65,6 @@ pub(super) fn explained_sound_losses(scenario: &Scenario, viewer: &ViewerFigures
         viewer.sound_tally.lost
     } else {
         0
-    }
-}
-
-fn sound_packets(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut Vec<Finding>) {
-    let peer = &viewer.label;
-    let tally = &viewer.sound_tally;
-    if tally.lost > 0 {
-        let explained = explained_sound_losses(scenario, viewer) > 0;
-        let (why, severity) = if explained {
-            ("; the scripted loss explains it", Severity::Note)
-        } else {
-            ("", Severity::Error)
-        };
-        let message = format!(
-            "{peer} lost {} of {} sound packets ({}){why}",
-            tally.lost,
-            tally.expected,
-            numbers("packet", &tally.lost_examples, tally.lost)
-        );
-        findings.push(Finding::error(FindingKind::SoundLost, peer, message).with(severity));
-    }
-    if tally.corrupt > 0 {
-        let message = format!(
-            "{peer} got {} of {} sound packets with another content than was sent ({})",
-            tally.corrupt,
-            tally.expected,
-            numbers("packet", &tally.corrupt_examples, tally.corrupt)
-        );
-        findings.push(Finding::error(FindingKind::SoundCorrupt, peer, message));
-    }
-    if tally.repeated > 0 {
-        let message = format!("{peer} got {} sound packets again", tally.repeated);
-        findings.push(Finding::error(FindingKind::SoundRepeated, peer, message));
-    }
-    if tally.unexpected > 0 && tally.verified > 0 {
-        let message = format!(
-            "{peer} got {} sound packets at times at which nothing was sent",
-            tally.unexpected
-        );
-        findings.push(Finding::error(FindingKind::SoundUnexpected, peer, message));
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use greenroom_fixtures::{BurstDetector, Heard, level_dbfs};
 use tokio::time::Instant;
 
-use super::Context;
+use super::{Context, awaited};
 use crate::measure::av_sync::{AvSync, Cue};
 use crate::measure::distribution::Distribution;
 use crate::measure::sound::{HeardPacket, SoundTally};
@@ -216,11 +216,8 @@ impl SoundTrack {
             // A stream without sound has nothing to wait for.
             return known || self.packets == 0;
         };
-        let last = match (span.last, until) {
-            (Some(last), Some(until)) => last.min(until),
-            (Some(last), None) => last,
-            (None, Some(until)) => until,
-            (None, None) => return false,
+        let Some(last) = awaited(span, until) else {
+            return false;
         };
         self.verifier.highest().is_some_and(|highest| highest >= last)
     }

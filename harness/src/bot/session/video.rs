@@ -1,77 +1,26 @@
-//! The pictures of a session: verified, measured, and decoded where the viewer is one that decodes.
+//! The pictures of a session: verified and measured, and shown to the eye of a viewer that decodes.
 //!
-//! Owns what is known of each frame from its completion to its comparison. It asks for nothing.
+//! Owns what is known of each complete frame. It asks for nothing.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use greenroom_fixtures::{Flash, PictureView, Stamp};
 use tokio::time::Instant;
 
-use super::Context;
+use super::eye::{Decoded, Eye};
+use super::{Context, awaited};
 use crate::bot::Progress;
-use crate::measure::av_sync::{AvSync, Cue};
+use crate::measure::av_sync::AvSync;
 use crate::measure::distribution::Distribution;
 use crate::measure::freeze::{FreezeDetector, Freezes};
-use crate::measure::quality::{Quality, QualityTally};
-use crate::media::codec::Codec;
-use crate::media::decode::{BLACK_LUMA, Decoder};
+use crate::measure::quality::QualityTally;
 use crate::media::kind::MediaKind;
 use crate::media::ledger::{LedgerFrame, LedgerTrack};
 use crate::media::reassemble::ReceivedFrame;
 use crate::media::verify::{Arrived, Judgement, Verifier};
 use crate::trace::TraceKind;
 
-/// Decoded pictures that may wait for the ledger: four seconds at 30 fps.
-const MAX_SHOWN: usize = 128;
-
 /// A pause of the sender this long is none of the network's: libwebrtc's margin of a freeze.
 const SENDER_PAUSE_TICKS: i64 = 150 * 90;
-
-/// How long after a mute was signaled pictures may still be seen.
-pub(super) const MUTE_PATIENCE: Duration = Duration::from_secs(1);
-
-/// What the decoder of a viewer saw.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Decoded {
-    /// Frames that gave a picture.
-    pub(crate) frames: u64,
-    /// Stamps that are the ones of the frames that were sent.
-    pub(crate) stamps_matched: u64,
-    /// Stamps that are others.
-    pub(crate) stamps_wrong: u64,
-    /// Pictures without a readable stamp that should have had one.
-    pub(crate) stamps_unreadable: u64,
-    /// Pictures that are black because the broadcaster is muted.
-    pub(crate) muted_black: u64,
-    /// Pictures that are not black although the broadcaster is muted.
-    pub(crate) muted_not_black: u64,
-    /// Stamps read without a ledger to compare them with.
-    pub(crate) stamps_read: u64,
-    /// Frames that gave no picture.
-    pub(crate) failed: u64,
-}
-
-/// A decoded picture, as far as it is compared.
-#[derive(Debug)]
-struct Shown {
-    rtp_time: i64,
-    completed_at: Instant,
-    decoded_at: Instant,
-    seen: Seen,
-}
-
-/// What was read from a decoded picture.
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    black: bool,
-    /// Frame number in its stamp; `None` when that cannot be read.
-    stamp: Option<u32>,
-    /// Whether the flash is on; `None` when that cannot be read.
-    flash: Option<bool>,
-    /// How close it is to the picture that was meant; `None` when that is not known.
-    quality: Option<Quality>,
-}
 
 /// What one viewer received in one second.
 #[derive(Debug, Default)]
@@ -88,20 +37,13 @@ pub(super) struct VideoTrack {
     verifier: Verifier,
     judged: Vec<Judgement>,
     freeze: FreezeDetector,
-    decodes: bool,
-    decoder: Option<(Codec, Decoder)>,
-    to_decode: VecDeque<(Instant, Box<ReceivedFrame>)>,
-    shown: VecDeque<Shown>,
-    decoded: Decoded,
-    quality: QualityTally,
-    flash_was_on: bool,
+    eye: Eye,
     last_rtp_time: Option<i64>,
     first_at: Option<Instant>,
     last_at: Option<Instant>,
     /// How long the sender itself sent nothing.
     paused: Duration,
     pub(super) first_key_at: Option<Instant>,
-    pub(super) first_decoded_at: Option<Instant>,
     pub(super) key_frame_needed: bool,
     frames: u64,
     second: MediaSecond,
@@ -127,19 +69,12 @@ impl VideoTrack {
             verifier: Verifier::new(deadline, clock_offset_us),
             judged: Vec::new(),
             freeze: FreezeDetector::default(),
-            decodes,
-            decoder: None,
-            to_decode: VecDeque::new(),
-            shown: VecDeque::new(),
-            decoded: Decoded::default(),
-            quality: QualityTally::default(),
-            flash_was_on: false,
+            eye: Eye::new(decodes),
             last_rtp_time: None,
             first_at: None,
             last_at: None,
             paused: Duration::ZERO,
             first_key_at: None,
-            first_decoded_at: None,
             key_frame_needed: false,
             frames: 0,
             second: MediaSecond::default(),
@@ -190,9 +125,9 @@ impl VideoTrack {
                 .at(frame.completed_at, &context.label, || TraceKind::Freeze { ms });
         }
         self.note_judgements(context, Some(frame.bytes), av_sync);
-        if self.decodes && frame.access_unit.is_some() {
+        if self.eye.takes(&frame) {
             let ready = Instant::now() + shared.scenario.planted_delays.decode;
-            self.to_decode.push_back((ready, frame));
+            self.eye.wait(ready, frame);
             self.decode_due(context, Instant::now(), av_sync);
         }
     }
@@ -241,132 +176,31 @@ impl VideoTrack {
         std::mem::take(&mut self.second)
     }
 
+    /// When the next frame leaves the planted delay of the decoder.
     pub(super) fn next_decode(&self) -> Option<Instant> {
-        self.to_decode.front().map(|(ready, _)| *ready)
+        self.eye.next()
     }
 
+    /// When the first frame was decoded.
+    pub(super) fn first_decoded_at(&self) -> Option<Instant> {
+        self.eye.first_at
+    }
+
+    /// Decodes and compares every frame whose time has come.
     pub(super) fn decode_due(&mut self, context: &Context, now: Instant, av_sync: &mut AvSync) {
-        while self.to_decode.front().is_some_and(|(ready, _)| *ready <= now) {
-            let Some((_, frame)) = self.to_decode.pop_front() else {
-                return;
-            };
-            self.decode(context, &frame, av_sync);
-        }
-    }
-
-    fn decode(&mut self, context: &Context, frame: &ReceivedFrame, av_sync: &mut AvSync) {
-        let Some(unit) = &frame.access_unit else { return };
-        let seen = self.decoder_for(frame.codec).and_then(|decoder| {
-            if frame.after_loss {
-                decoder.frames_lost();
-            }
-            decoder.decode(unit, |picture| look_at(context, picture)).ok()
-        });
-        let Some(seen) = seen else {
-            self.decoded.failed += 1;
+        if !self.eye.look(context, now) {
             self.key_frame_needed = true;
-            return;
-        };
-        let at = Instant::now();
-        self.decoded.frames += 1;
-        self.first_decoded_at.get_or_insert(at);
-        let muted = context.muted_for(MediaKind::Video, at);
-        if !seen.black && muted.is_some_and(|muted| muted > MUTE_PATIENCE) {
-            self.decoded.muted_not_black += 1;
         }
-        if self.shown.len() == MAX_SHOWN {
-            self.forget_oldest_shown();
-        }
-        self.shown.push_back(Shown {
-            rtp_time: frame.rtp_time,
-            completed_at: frame.completed_at,
-            decoded_at: at,
-            seen,
-        });
-        self.compare_shown(context, av_sync);
-    }
-
-    /// The decoder of a codec, made when its first frame comes.
-    fn decoder_for(&mut self, codec: Codec) -> Option<&mut Decoder> {
-        if self.decoder.as_ref().is_none_or(|(current, _)| *current != codec) {
-            let decoder = Decoder::new(codec).map_err(|error| log::error!("{error}")).ok()?;
-            self.decoder = Some((codec, decoder));
-        }
-        self.decoder.as_mut().map(|(_, decoder)| decoder)
-    }
-
-    /// Holds what was shown against what was sent, as far as the ledger is known: it may lag behind.
-    fn compare_shown(&mut self, context: &Context, av_sync: &mut AvSync) {
-        while let Some(shown) = self.shown.front() {
-            let sent = {
-                let ledger = context.shared.ledger.lock();
-                let track = ledger.track(MediaKind::Video);
-                self.verifier.sent_at(shown.rtp_time, track).copied()
-            };
-            let Some(sent) = sent else { return };
-            let Some(shown) = self.shown.pop_front() else {
-                return;
-            };
-            let seen = shown.seen;
-            match (sent.muted, seen.black, seen.stamp) {
-                (true, true, _) => self.decoded.muted_black += 1,
-                (true, false, _) => self.decoded.muted_not_black += 1,
-                (false, ..) if sent.stamp.is_none() => {}
-                (false, _, Some(stamp)) if Some(stamp) == sent.stamp => self.decoded.stamps_matched += 1,
-                (false, _, Some(_)) => self.decoded.stamps_wrong += 1,
-                (false, _, None) => self.decoded.stamps_unreadable += 1,
-            }
-            if let (false, Some(quality)) = (sent.muted, seen.quality) {
-                self.quality.record(sent.index, quality);
-            }
-            self.watch_flash(context, &shown, &sent, av_sync);
-            self.measure_shown(context, &shown, &sent);
-        }
-    }
-
-    /// Notes the moment at which the flash goes on.
-    fn watch_flash(&mut self, context: &Context, shown: &Shown, sent: &LedgerFrame, av_sync: &mut AvSync) {
-        let on = !sent.muted && shown.seen.flash == Some(true);
-        if on && !self.flash_was_on {
-            av_sync.flash(Cue {
-                due_us: sent.due_us,
-                at_us: context.shared.clock.us(shown.decoded_at),
-            });
-        }
-        self.flash_was_on = on;
-    }
-
-    fn measure_shown(&self, context: &Context, shown: &Shown, sent: &LedgerFrame) {
-        let Some(due) = context.due_instant(sent, self.clock_offset_us()) else {
-            return;
-        };
-        let mut figures = context.shared.figures();
-        if figures.in_window(due) {
-            figures
-                .decode_delay
-                .record(shown.decoded_at.saturating_duration_since(shown.completed_at));
-            figures
-                .glass_latency
-                .record(shown.decoded_at.saturating_duration_since(due));
-        }
-    }
-
-    /// A picture that there is nothing to hold against: its stamp was read, and that is all.
-    fn forget_oldest_shown(&mut self) {
-        if let Some(shown) = self.shown.pop_front() {
-            self.decoded.stamps_read += u64::from(shown.seen.stamp.is_some());
-        }
+        self.eye.compare(context, &self.verifier, av_sync);
     }
 
     /// Gives up on pictures that the ledger never came to know.
     pub(super) fn forget_shown(&mut self) {
-        while !self.shown.is_empty() {
-            self.forget_oldest_shown();
-        }
+        self.eye.forget_all();
     }
 
     fn note_judgements(&mut self, context: &Context, bytes: Option<u32>, av_sync: &mut AvSync) {
-        self.compare_shown(context, av_sync);
+        self.eye.compare(context, &self.verifier, av_sync);
         let shared = &context.shared;
         for judgement in std::mem::take(&mut self.judged) {
             match judgement {
@@ -435,13 +269,10 @@ impl VideoTrack {
         let Some(span) = sent.span(broadcaster, viewer) else {
             return known && self.frames == 0;
         };
-        let last = match (span.last, until) {
-            (Some(last), Some(until)) => last.min(until),
-            (Some(last), None) => last,
-            (None, Some(until)) => until,
-            (None, None) => return false,
+        let Some(last) = awaited(span, until) else {
+            return false;
         };
-        self.to_decode.is_empty() && self.verifier.highest().is_some_and(|highest| highest >= last)
+        self.eye.is_done() && self.verifier.highest().is_some_and(|highest| highest >= last)
     }
 
     pub(super) fn end(self) -> (VideoRecord, Distribution) {
@@ -452,24 +283,12 @@ impl VideoTrack {
         let record = VideoRecord {
             verifier: self.verifier,
             freezes: self.freeze.freezes(),
-            decoded: self.decoded,
-            quality: self.quality,
+            decoded: self.eye.decoded,
+            quality: self.eye.quality,
             first_key_at: self.first_key_at,
             frames: self.frames,
             lasted,
         };
         (record, self.latency)
-    }
-}
-
-/// Reads the marks of a decoded picture, and compares it with the one that was meant.
-fn look_at(context: &Context, picture: &PictureView<'_>) -> Seen {
-    let stamp = Stamp::read(picture).ok().map(|stamp| stamp.frame);
-    let meant = stamp.and_then(|number| context.shared.reference_picture(number));
-    Seen {
-        black: picture.mean_luma() < BLACK_LUMA,
-        stamp,
-        flash: Flash::read(picture),
-        quality: meant.and_then(|meant| Quality::of(picture, &meant).ok()),
     }
 }

@@ -102,9 +102,13 @@ impl ViewerRecord {
     }
 
     pub(super) fn note_error(&mut self, kind: PeerErrorKind, message: String) {
-        log::debug!("{}: {message}", self.label);
+        self.keep_error(PeerError { kind, message });
+    }
+
+    pub(super) fn keep_error(&mut self, error: PeerError) {
+        log::debug!("{}: {}", self.label, error.message);
         if self.errors.len() < MAX_ERRORS {
-            self.errors.push(PeerError { kind, message });
+            self.errors.push(error);
         }
     }
 

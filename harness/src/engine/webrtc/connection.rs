@@ -17,19 +17,16 @@ use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::error::Error;
 use webrtc::media_stream::track_local::TrackLocalEvent;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
-use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionEventHandler, RTCIceConnectionState, RTCIceGatheringState,
-    RTCPeerConnectionIceEvent, RTCPeerConnectionState, StatsSelector,
-};
+use webrtc::peer_connection::{PeerConnection, RTCPeerConnectionState, StatsSelector};
 
 use super::WebrtcConfig;
+use super::callbacks::{self, Callback, Callbacks};
 use super::incoming::{self, Incoming};
 use super::mapping::{self, LocalIce};
 use super::outgoing::{self, Outgoing};
+use super::outlet::Outlet;
 use super::setup;
-use crate::engine::{
-    ConnectionId, ConnectionSpec, EngineCommand, EngineError, EngineEvent, EngineEventKind, MediaDirection,
-};
+use crate::engine::{ConnectionSpec, EngineCommand, EngineEvent, EngineEventKind, MediaDirection};
 use crate::media::kind::{MediaKind, PerMedia};
 use crate::media::packetize::EncodedFrame;
 use crate::media::reassemble::Reassembled;
@@ -37,58 +34,6 @@ use crate::net::connecting::Connecting;
 
 /// Remote candidates that may wait for the remote description.
 const MAX_EARLY_CANDIDATES: usize = 64;
-
-/// Callbacks of the stack that may wait for the task; there are a few dozen in a connection's life.
-const CALLBACK_CAPACITY: usize = 256;
-
-/// What the stack calls back with, on its own task: it is handed over and nothing else.
-enum Callback {
-    Candidate(Box<RTCPeerConnectionIceEvent>),
-    GatheringComplete,
-    Ice(RTCIceConnectionState),
-    Connection(RTCPeerConnectionState),
-    Track(Arc<dyn TrackRemote>),
-    Data(Arc<dyn DataChannel>),
-}
-
-struct Callbacks(mpsc::Sender<(Instant, Callback)>);
-
-impl Callbacks {
-    fn hand_over(&self, callback: Callback) {
-        if self.0.try_send((Instant::now(), callback)).is_err() {
-            log::debug!("a stack callback came after the connection had ended");
-        }
-    }
-}
-
-#[async_trait::async_trait]
-impl PeerConnectionEventHandler for Callbacks {
-    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
-        self.hand_over(Callback::Candidate(Box::new(event)));
-    }
-
-    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
-        if state == RTCIceGatheringState::Complete {
-            self.hand_over(Callback::GatheringComplete);
-        }
-    }
-
-    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
-        self.hand_over(Callback::Ice(state));
-    }
-
-    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        self.hand_over(Callback::Connection(state));
-    }
-
-    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
-        self.hand_over(Callback::Track(track));
-    }
-
-    async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
-        self.hand_over(Callback::Data(channel));
-    }
-}
 
 /// Runs one connection until its handle is dropped.
 pub(super) async fn run(
@@ -98,7 +43,7 @@ pub(super) async fn run(
     events: mpsc::Sender<EngineEvent>,
 ) {
     let outlet = Outlet { id: spec.id, events };
-    let (callback_tx, mut callbacks) = mpsc::channel(CALLBACK_CAPACITY);
+    let (callback_tx, mut called_back) = mpsc::channel(callbacks::CAPACITY);
     let connecting = Arc::<Connecting>::default();
     let built = setup::build(
         config,
@@ -147,7 +92,7 @@ pub(super) async fn run(
                 Some(command) => task.command(command).await,
                 None => break,
             },
-            Some((at, callback)) = callbacks.recv() => task.callback(at, callback).await,
+            Some((at, callback)) = called_back.recv() => task.callback(at, callback).await,
             event = incoming::poll(task.incoming.video.as_ref()) => {
                 task.remote_event(MediaKind::Video, event).await;
             }
@@ -181,36 +126,6 @@ async fn poll_data(channel: Option<&Arc<dyn DataChannel>>) -> Option<DataChannel
     match channel {
         Some(channel) => channel.poll().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Where a connection's events go.
-struct Outlet {
-    id: ConnectionId,
-    events: mpsc::Sender<EngineEvent>,
-}
-
-impl Outlet {
-    async fn send(&self, kind: EngineEventKind) {
-        self.send_at(Instant::now(), kind).await;
-    }
-
-    async fn send_at(&self, at: Instant, kind: EngineEventKind) {
-        // The bot is gone when this fails; the handle's drop ends the task right after.
-        let _ = self
-            .events
-            .send(EngineEvent {
-                connection: self.id,
-                at,
-                kind,
-            })
-            .await;
-    }
-
-    async fn error(&self, step: &'static str, error: &Error) {
-        let reason = error.to_string();
-        self.send(EngineEventKind::Error(EngineError::Step { step, reason }))
-            .await;
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Owns everything that touches the `webrtc` and `rtc` crates. Nothing of theirs leaves this folder.
 
+mod callbacks;
 mod connection;
 mod incoming;
 mod interceptor;
 mod mapping;
 mod outgoing;
+mod outlet;
 mod setup;
 
 use std::net::IpAddr;
