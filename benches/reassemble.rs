@@ -149,6 +149,7 @@ fn ledger(codec: Codec, frames: &[EncodedFrame]) -> Result<Ledger> {
         greenroom_ledger: LEDGER_VERSION,
         video: codec,
         audio: None,
+        frame_rate: 30.0,
         clip: String::new(),
         epoch_unix_us: 0,
         boot_id: None,

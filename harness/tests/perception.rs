@@ -179,7 +179,16 @@ async fn a_mute_that_is_signaled_and_not_done_is_seen_and_heard() {
     );
     // Signaled after 1 s, a second of grace, and the rest of 4.5 s.
     let heard = report.viewer(1).unwrap().sound.unwrap().audible_while_muted_ms;
-    assert!((1_000..=2_600).contains(&heard), "{heard}");
+    // The last second of it could be an unmute's that has not been signaled yet.
+    assert!((300..=2_600).contains(&heard), "{heard}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_mute_that_ends_is_no_finding_however_media_and_notice_race() {
+    let run = seen_and_heard()
+        .at(ms(500), Action::Mute(Muting::All))
+        .at(ms(3_500), Action::Unmute(Muting::All));
+    report(run).await.assert_passed();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -290,10 +299,13 @@ async fn a_bitrate_that_changes_on_the_way_needs_no_key_frame() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bitrate_follows_the_viewers_estimate_when_it_is_to() {
     let run = |adapt| {
-        let mut run = small().viewers(1).duration(Duration::from_secs(5));
-        run.scenario_mut().media.adapt = adapt;
+        let mut run = Run::embedded().viewers(1).duration(Duration::from_secs(5));
+        let media = &mut run.scenario_mut().media;
+        media.size = "320x180".parse().unwrap();
+        media.bitrate_bps = 400_000;
+        media.adapt = adapt;
         run.impair_down(greenroom::net::impair::Impairment {
-            loss: 0.2,
+            loss: 0.3,
             delay_ms: 0,
             seed: 7,
         })

@@ -2,7 +2,7 @@
  *
  * It is C because the layout of libvpx's structures changes between its versions: a compiler that reads
  * the installed headers gets them right, bindings that were generated elsewhere may not. What is passed
- * in was checked by lib.rs; what libvpx refuses comes back as its text. */
+ * in was checked by encoder.rs; what libvpx refuses comes back as its text. */
 
 #if defined(__has_include)
 #if !__has_include(<vpx/vp8cx.h>)

@@ -1,6 +1,6 @@
 //! The openh264 encoder options that its safe Rust API leaves out.
 //!
-//! Owns every `unsafe` block of the workspace and nothing else: each block is one call of
+//! Owns the `unsafe` that this needs and nothing else: each block is one call of
 //! `ISVCEncoder::SetOption` or `GetOption` with a value of the type that the option takes
 //! (codec_app_def.h), or the access to the object that has them.
 

@@ -84,6 +84,7 @@ pub(crate) async fn run(
     };
     shared.trace.now(&label, || TraceKind::SignalingOpen);
     let (event_tx, mut events) = mpsc::channel(EVENT_CAPACITY);
+    let bitrate_bps = shared.scenario.media.bitrate_bps;
     let mut bot = BroadcasterBot {
         fanout: Fanout::new(Arc::clone(&shared), label.clone(), event_tx),
         shared,
@@ -96,6 +97,8 @@ pub(crate) async fn run(
         outbox: Outbox::new(),
         muted: Muted::default(),
         estimates: BTreeMap::new(),
+        bitrate_bps,
+        ceiling_bps: bitrate_bps,
         messages: BTreeMap::new(),
         live: true,
         key_frame_wanted: false,
@@ -135,6 +138,10 @@ struct BroadcasterBot {
     muted: Muted,
     /// What each viewer estimates that its path carries, in bits per second.
     estimates: BTreeMap<ConnectionId, u64>,
+    /// What the encoder is set to, in bits per second.
+    bitrate_bps: u32,
+    /// What estimates may bring it to at the most.
+    ceiling_bps: u32,
     /// When the next message is due on each open data channel.
     messages: BTreeMap<ConnectionId, Instant>,
     live: bool,
@@ -220,7 +227,10 @@ impl BroadcasterBot {
                 self.say(Command::Chat { text });
             }
             BroadcasterCommand::Mute(muted, what) => self.mute(muted, what),
-            BroadcasterCommand::Bitrate(bps) => self.set_bitrate(bps),
+            BroadcasterCommand::Bitrate(bps) => {
+                self.ceiling_bps = bps;
+                self.set_bitrate(bps);
+            }
             BroadcasterCommand::Stop => {
                 if !self.shared.scenario.flaws.ignores_stop {
                     self.stop_stream();
@@ -258,9 +268,9 @@ impl BroadcasterBot {
             return;
         }
         self.estimates.insert(connection, bps);
-        let most = u64::from(self.shared.scenario.media.bitrate_bps);
+        let most = u64::from(self.ceiling_bps);
         let least = self.estimates.values().copied().min().unwrap_or(most);
-        let bps = least.clamp(MIN_BITRATE_BPS, most.max(MIN_BITRATE_BPS));
+        let bps = least.clamp(MIN_BITRATE_BPS.min(most), most);
         self.set_bitrate(u32::try_from(bps).unwrap_or(u32::MAX));
     }
 

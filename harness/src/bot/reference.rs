@@ -3,9 +3,13 @@
 //! Owns the marks of a picture and a small cache shared by the decoding viewers of a room.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use greenroom_fixtures::{Clip, ClipError, Flash, FrameRate, Picture, Stamp, Vp8Clip};
+use twox_hash::XxHash3_64;
 
 use super::source::SourceError;
 use crate::media::codec::Codec;
@@ -57,8 +61,12 @@ pub(crate) fn identity(media: &MediaSpec, seed: u64, stream: u8) -> String {
     match (&media.video, media.codec) {
         (Some(path), _) => {
             let length = std::fs::metadata(path).map_or(0, |file| file.len());
+            let start = start_of(path);
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            format!("{name}, {length} bytes, stream {stream}")
+            let rate = media
+                .fps
+                .map_or_else(|| "its own rate".to_owned(), |fps| format!("{fps} fps"));
+            format!("{name}, {length} bytes, {start:016x}, at {rate}, stream {stream}")
         }
         (None, Codec::Vp8) if !cfg!(feature = "libvpx") => "the VP8 fixture".to_owned(),
         (None, _) => format!(
@@ -67,6 +75,14 @@ pub(crate) fn identity(media: &MediaSpec, seed: u64, stream: u8) -> String {
             media.fps.unwrap_or(30)
         ),
     }
+}
+
+/// Digest of the first megabyte of a file: enough to tell two clips apart.
+fn start_of(path: &Path) -> u64 {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(1 << 20).read_to_end(&mut start));
+    // A file that cannot be read is an error where it is opened.
+    read.map_or(0, |_| XxHash3_64::oneshot(&start))
 }
 
 /// Draws the pictures that were meant, by the number in their stamp.

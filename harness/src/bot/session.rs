@@ -22,14 +22,17 @@ use crate::engine::{ConnectionHandle, ConnectionId, ConnectionStats, EngineComma
 use crate::measure::av_sync::AvSync;
 use crate::measure::data::DataLog;
 use crate::measure::distribution::Distribution;
+use crate::measure::mute::MuteWatch;
 use crate::measure::receiver_estimate::{ReceivedSecond, ReceiverEstimate};
 use crate::media::kind::{MediaKind, PerMedia};
-use crate::media::ledger::{Ledger, LedgerFrame, Span};
+use crate::media::ledger::{Ledger, LedgerFrame, LedgerTrack, Span};
 use crate::media::reassemble::{ReceiveStats, ReceivedFrame};
+use crate::media::verify::Verifier;
 use crate::trace::TraceKind;
 
 pub(crate) use self::eye::Decoded;
 pub(crate) use self::record::SessionRecord;
+pub(crate) use self::video::Spacing;
 
 /// Least time between two requests for a key frame from one viewer.
 const KEY_FRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
@@ -49,25 +52,30 @@ struct Context {
     shared: Arc<Shared>,
     label: String,
     id: ConnectionId,
+    /// Peer ids of the broadcaster and of the viewer: the connection's name in the ledger.
+    broadcaster: String,
+    viewer: String,
     /// Whether each frame goes into the trace.
     sampled: bool,
-    /// Since when the broadcaster says that it is muted.
-    muted_since: PerMedia<Option<Instant>>,
     /// Since when it says that the stream is stopped.
     stopped_at: Option<Instant>,
 }
 
 impl Context {
+    /// The connection's name in the ledger.
+    fn names(&self) -> (&str, &str) {
+        (&self.broadcaster, &self.viewer)
+    }
+
+    /// Whether something of this time belongs to the figures.
+    fn in_window(&self, at: Instant) -> bool {
+        self.shared.figures().in_window(at)
+    }
+
     /// When a frame was due, on this process's clock, which is `clock_offset_us` after the ledger's.
     fn due_instant(&self, sent: &LedgerFrame, clock_offset_us: Option<i64>) -> Option<Instant> {
         let us = sent.due_us.checked_add_signed(clock_offset_us?)?;
         Some(self.shared.clock.instant(us))
-    }
-
-    /// How long a medium has been said to be muted.
-    fn muted_for(&self, media: MediaKind, at: Instant) -> Option<Duration> {
-        let since = (*self.muted_since.get(media))?;
-        Some(at.saturating_duration_since(since))
     }
 }
 
@@ -76,7 +84,6 @@ impl Context {
 pub(crate) struct Session {
     context: Context,
     pub(crate) broadcaster: PeerId,
-    viewer: String,
     pub(crate) handle: Option<ConnectionHandle>,
     video: VideoTrack,
     sound: SoundTrack,
@@ -86,7 +93,11 @@ pub(crate) struct Session {
     estimate: ReceiverEstimate,
     /// Whether this is the viewer's first session: only that one counts as its join.
     first_of_viewer: bool,
-    pub(crate) connected_at: Option<Instant>,
+    connected_at: Option<Instant>,
+    /// Since when a key frame is awaited: a muted sender may send nothing.
+    awaited_since: Option<Instant>,
+    /// Whether the video is said to be muted.
+    muted: bool,
     key_frame_asked_at: Option<Instant>,
     /// How long after the stop media still came.
     after_stop: Option<Duration>,
@@ -112,31 +123,51 @@ impl Session {
     pub(crate) fn new(shared: Arc<Shared>, spec: SessionSpec) -> Self {
         let offset = clock_offset_of(&shared, &shared.ledger.lock());
         let deadline = shared.scenario.deadlines.frame;
+        let delay = shared.scenario.network.down.map_or(Duration::ZERO, |impairment| {
+            Duration::from_millis(u64::from(impairment.delay_ms))
+        });
+        let planted = &shared.scenario.planted_delays;
+        let delay = delay + planted.capture + planted.encode + planted.decode;
         let most = shared.scenario.media.bitrate_bps;
         Self {
-            video: VideoTrack::new(deadline, offset, spec.decode),
-            sound: SoundTrack::new(deadline, offset, spec.decode),
+            video: VideoTrack::new(deadline, offset, spec.decode, MuteWatch::new(delay)),
+            sound: SoundTrack::new(deadline, offset, spec.decode, MuteWatch::new(delay)),
             context: Context {
                 shared,
                 label: spec.label,
                 id: spec.id,
+                broadcaster: spec.broadcaster.as_str().to_owned(),
+                viewer: spec.viewer,
                 sampled: spec.sampled,
-                muted_since: PerMedia::default(),
                 stopped_at: None,
             },
             broadcaster: spec.broadcaster,
-            viewer: spec.viewer,
             handle: Some(spec.handle),
             av_sync: AvSync::default(),
             data: DataLog::default(),
             data_open: false,
-            estimate: ReceiverEstimate::new(most, MIN_ESTIMATE_BPS, most),
+            estimate: ReceiverEstimate::new(most, MIN_ESTIMATE_BPS.min(most), most),
             first_of_viewer: spec.first_of_viewer,
             connected_at: None,
+            awaited_since: None,
+            muted: false,
             key_frame_asked_at: None,
             after_stop: None,
             stats: None,
         }
+    }
+
+    /// The connection is connected: from now on a key frame is awaited.
+    pub(crate) fn connected(&mut self, at: Instant) {
+        self.connected_at.get_or_insert(at);
+        self.await_key_frame(at);
+    }
+
+    fn await_key_frame(&mut self, at: Instant) {
+        if self.video.first_key_at.is_some() || self.connected_at.is_none() {
+            return;
+        }
+        self.awaited_since = (!self.muted).then(|| self.awaited_since.unwrap_or(at));
     }
 
     pub(crate) fn id(&self) -> ConnectionId {
@@ -182,14 +213,10 @@ impl Session {
 
     /// Notes what the room says of the stream.
     pub(crate) fn room_state(&mut self, state: &RoomState, at: Instant) {
-        for media in MediaKind::ALL {
-            let muted = match media {
-                MediaKind::Video => state.muted.video,
-                MediaKind::Audio => state.muted.audio,
-            };
-            let since = self.context.muted_since.get_mut(media);
-            *since = muted.then(|| since.unwrap_or(at));
-        }
+        self.sound.mute.signaled(state.muted.audio, at);
+        self.video.signaled(state.muted.video, at);
+        self.muted = state.muted.video;
+        self.await_key_frame(at);
         if state.stopped {
             self.context.stopped_at.get_or_insert(at);
         }
@@ -205,7 +232,7 @@ impl Session {
         self.sound.tick(&self.context, offset, &mut self.av_sync);
         let waiting = self.video.first_key_at.is_none()
             && self
-                .connected_at
+                .awaited_since
                 .is_some_and(|at| now.saturating_duration_since(at) >= KEY_FRAME_PATIENCE);
         if waiting || self.video.key_frame_needed {
             self.ask_for_key_frame(now);
@@ -243,7 +270,7 @@ impl Session {
     }
 
     fn say_on_data_channel(&mut self, now: Instant) {
-        if !self.data_open || self.context.stopped_at.is_some() {
+        if !self.data_open || self.handle.is_none() || self.context.stopped_at.is_some() {
             return;
         }
         let now_us = self.context.shared.clock.us(now);
@@ -275,8 +302,10 @@ impl Session {
             (self.context.shared.scenario.media.adapt, before, stats.video)
         {
             let since = |field: fn(&ReceiveStats) -> u64| field(&now).saturating_sub(field(&before));
-            // What came after a later packet came because it was asked for again: the path lost it once.
-            let lost = since(|stats| stats.packets_lost) + since(|stats| stats.packets_reordered);
+            // What came after a later packet came because it was asked for again: the path lost it once. When it
+            // comes it is no longer missing, so that it counts in the second in which it was lost.
+            let missed = |stats: &ReceiveStats| stats.packets_lost + stats.packets_reordered;
+            let lost = missed(&now).saturating_sub(missed(&before));
             let arrived = since(|stats| stats.packets_received - stats.packets_duplicated);
             let received_bps = since(|stats| stats.bytes_received) * 8;
             let second = ReceivedSecond {
@@ -304,7 +333,7 @@ impl Session {
     pub(crate) fn drained(&self, until: Until) -> bool {
         let ledger = self.context.shared.ledger.lock();
         let known = self.context.shared.ledger.exists;
-        let names = (self.broadcaster.as_str(), self.viewer.as_str());
+        let names = self.context.names();
         self.video
             .drained(ledger.track(MediaKind::Video), names, until.video, known)
             && self
@@ -316,17 +345,22 @@ impl Session {
     pub(crate) fn end(mut self, until: Until) -> (SessionRecord, Distribution) {
         self.video.forget_shown();
         let ended_at = Instant::now();
+        self.sound.mute.signaled(self.sound.mute.is_muted(), ended_at);
+        self.video
+            .eye
+            .mute
+            .signaled(self.video.eye.mute.is_muted(), ended_at);
         let (video, latency) = self.video.end();
         let record = SessionRecord {
-            broadcaster: self.broadcaster.as_str().to_owned(),
-            viewer: self.viewer,
+            broadcaster: self.context.broadcaster,
+            viewer: self.context.viewer,
             until,
             video,
             sound: self.sound.end(),
             av_sync: self.av_sync,
             data: self.data,
             stats: self.stats,
-            connected_at: self.connected_at,
+            awaited_since: self.awaited_since,
             ended_at,
             stopped_at: self.context.stopped_at,
             after_stop: self.after_stop,
@@ -341,6 +375,15 @@ fn awaited(span: Span, until: Option<u32>) -> Option<u32> {
     match (span.last, until) {
         (Some(last), Some(until)) => Some(last.min(until)),
         (last, until) => last.or(until),
+    }
+}
+
+/// Tells a verifier which frame its connection began with, as soon as the ledger knows.
+fn note_opening(verifier: &mut Verifier, sent: &LedgerTrack, (broadcaster, viewer): (&str, &str)) {
+    if verifier.awaits_opening()
+        && let Some(span) = sent.span(broadcaster, viewer)
+    {
+        verifier.opened(span.first);
     }
 }
 

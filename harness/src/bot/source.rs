@@ -15,7 +15,7 @@ use crate::media::codec::Codec;
 use crate::media::encode::EncodeError;
 use crate::media::opus::OpusError;
 use crate::media::packetize::{EncodedFrame, PacketizeError};
-use crate::scenario::{AudioSource, Scenario};
+use crate::scenario::{Action, AudioSource, Scenario};
 
 use self::ivf::IvfSource;
 use self::pictures::PictureSource;
@@ -66,6 +66,19 @@ pub enum SourceError {
         /// The file.
         path: std::path::PathBuf,
     },
+    /// An IVF file with too few key frames.
+    #[error(
+        "the IVF file goes {frames} frames without a key frame; a viewer that joins would wait too long, so one every {second} frames (a second) is needed; make it with ffmpeg -g {second}"
+    )]
+    KeyFramesRare {
+        /// Longest way from one key frame to the next.
+        frames: u32,
+        /// Frames in a second.
+        second: u32,
+    },
+    /// A bitrate for frames that are encoded already.
+    #[error("an IVF file is sent as it is; leave --adapt and bitrate actions out")]
+    FixedBitrate,
     /// A frame rate for frames that are encoded already.
     #[error("an IVF file is sent at its own frame rate; leave --fps out")]
     FixedRate,
@@ -128,18 +141,24 @@ impl VideoSource {
             .as_ref()
             .and_then(|path| path.extension())
             .is_some_and(|extension| extension.eq_ignore_ascii_case("ivf"));
+        let adapts = media.adapt
+            || scenario
+                .timeline
+                .iter()
+                .any(|timed| matches!(timed.action, Action::Bitrate { .. }));
+        let as_it_is = || match (media.fps.is_some(), adapts) {
+            (true, _) => Err(SourceError::FixedRate),
+            (_, true) => Err(SourceError::FixedBitrate),
+            (false, false) => Ok(()),
+        };
         match (media.codec, &media.video) {
             (Codec::Vp8, Some(path)) if is_ivf => {
-                if media.fps.is_some() {
-                    return Err(SourceError::FixedRate);
-                }
+                as_it_is()?;
                 Ok(Self::Ivf(Box::new(IvfSource::open(path)?)))
             }
             // Without an encoder the fixture in the binary is what can be sent.
             (Codec::Vp8, None) if !cfg!(feature = "libvpx") => {
-                if media.fps.is_some() {
-                    return Err(SourceError::FixedRate);
-                }
+                as_it_is()?;
                 Ok(Self::Ivf(Box::new(IvfSource::fixture()?)))
             }
             (_, Some(path)) if is_ivf => Err(SourceError::IvfIsVp8 { path: path.clone() }),
@@ -168,11 +187,11 @@ impl VideoSource {
         }
     }
 
-    /// Sets the encoder's bitrate; frames that are encoded already keep theirs.
-    pub(crate) fn set_bitrate(&mut self, bps: u32) -> Result<(), SourceError> {
+    /// Sets the encoder's bitrate; tells whether there is one, for frames that are encoded already keep theirs.
+    pub(crate) fn set_bitrate(&mut self, bps: u32) -> Result<bool, SourceError> {
         match self {
-            Self::Pictures(source) => source.set_bitrate(bps),
-            Self::Ivf(_) => Ok(()),
+            Self::Pictures(source) => source.set_bitrate(bps).map(|()| true),
+            Self::Ivf(_) => Ok(false),
         }
     }
 }

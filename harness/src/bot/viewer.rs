@@ -424,7 +424,7 @@ impl ViewerBot {
             }
             EngineEventKind::Connection(state) => {
                 if state == ConnectionState::Connected {
-                    session.connected_at.get_or_insert(event.at);
+                    session.connected(event.at);
                     self.record.join.reach(JoinPhase::DtlsConnected, event.at);
                 } else if state == ConnectionState::Failed {
                     self.note_error(PeerErrorKind::Engine, "connectionState became failed".to_owned());

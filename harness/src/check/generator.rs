@@ -153,6 +153,7 @@ impl Breach {
             | FindingKind::NoBroadcaster
             | FindingKind::NotDecoded
             | FindingKind::NotHeard
+            | FindingKind::BurstsMissing
             | FindingKind::HeardWhileMuted
             | FindingKind::MediaAfterStop
             | FindingKind::MessagesLost

@@ -104,7 +104,7 @@ fn criteria(scenario: &Scenario, measured: &Measured, findings: &[Finding]) -> V
             figure: format!("{joined} of {judged}"),
         },
         Criterion {
-            name: "every expected frame is verified, or a scripted fault explains it".to_owned(),
+            name: "every expected frame is verified, or the scripted loss explains it".to_owned(),
             met: totals.verified > 0 && unexplained == 0 && measured.judged_at == JudgedAt::Exact,
             figure: format!(
                 "{} of {} verified, {unexplained} unexplained",
@@ -124,7 +124,7 @@ fn criteria(scenario: &Scenario, measured: &Measured, findings: &[Finding]) -> V
             .sum();
         let unexplained = sound.lost.saturating_sub(explained) + sound.corrupt;
         let criterion = Criterion {
-            name: "every expected sound packet is verified, or a scripted fault explains it".to_owned(),
+            name: "every expected sound packet is verified, or the scripted loss explains it".to_owned(),
             met: sound.verified > 0 && unexplained == 0,
             figure: format!(
                 "{} of {} verified, {unexplained} unexplained",

@@ -4,9 +4,9 @@
 
 use super::findings::{Finding, FindingKind, Severity, numbers};
 use super::tally::of_tally;
-use crate::measure::measured::{BroadcasterFigures, DataBothWays, Measured, ViewerFigures};
+use crate::measure::measured::{DataBothWays, ViewerFigures};
 use crate::measure::quality::BAD_PSNR_DB;
-use crate::measure::tone::TONE_HZ;
+use crate::measure::tone::{MAX_OFF_PITCH, TONE_HZ};
 use crate::media::kind::MediaKind;
 use crate::scenario::Scenario;
 
@@ -26,19 +26,11 @@ const MIN_RATED_FRAMES: u64 = 30;
 /// How long after a stop was signaled media may still come, in milliseconds.
 const STOP_GRACE_MS: f64 = 1_000.0;
 
-/// Share by which a tone may be higher or lower than it was made: a sixth of a semitone.
-const MAX_OFF_PITCH: f64 = 0.01;
-
 /// Sound packets after which a decoder must have given something.
 const HEARD_BY: u64 = 50;
 
 /// Everything that is to be found in one viewer's sound and pictures.
-pub(super) fn of_viewer(
-    scenario: &Scenario,
-    measured: &Measured,
-    viewer: &ViewerFigures,
-    findings: &mut Vec<Finding>,
-) {
+pub(super) fn of_viewer(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut Vec<Finding>) {
     let explained = explained_sound_losses(scenario, viewer);
     of_tally(
         &viewer.label,
@@ -50,8 +42,7 @@ pub(super) fn of_viewer(
     heard(scenario, viewer, findings);
     lip_sync(scenario, viewer, findings);
     quality(viewer, findings);
-    let rooms = measured.broadcasters.iter();
-    frame_rate(rooms.filter(|b| b.room == viewer.room), viewer, findings);
+    frame_rate(viewer, findings);
     after_stop(scenario, viewer, findings);
 }
 
@@ -78,6 +69,20 @@ fn heard(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut Vec<Finding
         }
         return;
     };
+    if sound.undecodable > 0 {
+        let message = format!(
+            "{peer} could not decode {} of {} sound packets",
+            sound.undecodable, sound.packets
+        );
+        findings.push(Finding::error(FindingKind::NotHeard, peer, message));
+    }
+    if viewer.tones.is_none() && sound.bursts_sent >= MIN_PAIRS && viewer.sound_tally.lost == 0 {
+        let message = format!(
+            "{peer} heard none of {} bursts that were sent; the sound is not the one that was encoded",
+            sound.bursts_sent
+        );
+        findings.push(Finding::error(FindingKind::BurstsMissing, peer, message));
+    }
     if sound.holes.count > 0 {
         let message = format!(
             "{peer} heard nothing for {} ms in all although sound was sent: {} hole(s), {} ms at the longest, \
@@ -148,41 +153,23 @@ fn quality(viewer: &ViewerFigures, findings: &mut Vec<Finding>) {
     let Some(quality) = viewer.quality.as_ref().filter(|quality| quality.bad_frames > 0) else {
         return;
     };
-    let explained = viewer.tally.lost + viewer.tally.corrupt + viewer.tally.damaged > 0;
-    let (why, severity) = if explained {
-        ("; frames that it refers to were lost", Severity::Note)
-    } else {
-        ("", Severity::Error)
-    };
     let message = format!(
-        "{peer} saw {} of {} pictures below {BAD_PSNR_DB:.0} dB ({}), the worst at {:.1} dB in frame {}{why}",
+        "{peer} saw {} of {} pictures below {BAD_PSNR_DB:.0} dB ({}), the worst at {:.1} dB in frame {}",
         quality.bad_frames,
         quality.count,
         numbers("frame", &quality.bad_examples, quality.bad_frames),
         quality.psnr_db_min,
         quality.worst_frame
     );
-    findings.push(Finding::error(FindingKind::PictureQuality, peer, message).with(severity));
+    findings.push(Finding::error(FindingKind::PictureQuality, peer, message));
 }
 
-fn frame_rate<'a>(
-    broadcasters: impl Iterator<Item = &'a BroadcasterFigures>,
-    viewer: &ViewerFigures,
-    findings: &mut Vec<Finding>,
-) {
+fn frame_rate(viewer: &ViewerFigures, findings: &mut Vec<Finding>) {
     let peer = &viewer.label;
-    let announced = broadcasters
-        .map(|broadcaster| broadcaster.frame_rate)
-        .fold(0.0, f64::max);
-    // Lost and frozen frames are findings of their own.
-    let disturbed = viewer.tally.lost + viewer.tally.damaged > 0 || viewer.freezes.count > 0;
-    let Some(rate) = viewer
-        .frames_per_second
-        .filter(|_| viewer.frames >= MIN_RATED_FRAMES && !disturbed)
-    else {
-        return;
-    };
-    if rate < announced * MIN_RATE_SHARE {
+    if let (Some(rate), Some(announced)) = (viewer.frames_per_second, viewer.announced_fps)
+        && viewer.frames >= MIN_RATED_FRAMES
+        && rate < announced * MIN_RATE_SHARE
+    {
         let message = format!("{peer} got {rate:.1} frames per second; {announced:.1} are announced");
         findings.push(Finding::error(FindingKind::FrameRate, peer, message));
     }
@@ -208,7 +195,13 @@ fn after_stop(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut Vec<Fi
 
 /// What is to be found in the messages of the data channels, which are reliable and ordered whatever the
 /// network does.
-pub(super) fn of_messages(data: &DataBothWays, findings: &mut Vec<Finding>) {
+pub(super) fn of_messages(scenario: &Scenario, data: &DataBothWays, findings: &mut Vec<Finding>) {
+    // Each repair takes SCTP a second or more, and everything behind it waits.
+    let impaired = [scenario.network.down, scenario.network.up]
+        .into_iter()
+        .flatten()
+        .any(|impairment| impairment.loss > 0.0 || impairment.delay_ms > 0);
+    let lost_severity = if impaired { Severity::Note } else { Severity::Error };
     for (way, figures) in [
         ("from the broadcaster", &data.down),
         ("to the broadcaster", &data.up),
@@ -216,8 +209,13 @@ pub(super) fn of_messages(data: &DataBothWays, findings: &mut Vec<Finding>) {
         let mut found = |kind, count: u64, what: &str| {
             if count > 0 {
                 let message = format!("{count} messages on data channels {way} {what}");
+                let severity = match kind {
+                    FindingKind::MessagesLost => lost_severity,
+                    _ => Severity::Error,
+                };
                 findings.push(Finding {
                     peer: None,
+                    severity,
                     ..Finding::error(kind, "", message)
                 });
             }

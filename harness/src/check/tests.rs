@@ -59,6 +59,7 @@ fn viewer(number: u32) -> ViewerFigures {
         },
         frames: 300,
         frames_per_second: Some(30.0),
+        announced_fps: Some(30.0),
         sound_tally: sound_tally(),
         sound_packets: 500,
         sound: (number == 1).then(sound),
@@ -109,6 +110,7 @@ fn sound() -> SoundFigures {
         gaps: Spans::default(),
         holes: Spans::default(),
         first_hole: None,
+        bursts_sent: 0,
         audible_while_muted_ms: 0,
     }
 }
@@ -210,7 +212,7 @@ fn each_misbehaviour_fails_with_its_own_finding() {
         &[Kind::JoinLate],
     );
     check(
-        |m| m.viewers[0].first_key_frame_ms = Some(1_001.0),
+        |m| m.viewers[0].first_key_frame_ms = Some(1_034.0),
         Verdict::Fail,
         &[Kind::KeyFrameLate],
     );

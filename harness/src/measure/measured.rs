@@ -130,8 +130,10 @@ pub struct ViewerFigures {
     pub tally: Tally,
     /// Complete frames received.
     pub frames: u64,
-    /// `framesPerSecond`: complete frames from the first to the last.
+    /// Frames per second of media time, between frames that follow each other without loss or pause.
     pub frames_per_second: Option<f64>,
+    /// Frames per second that the ledger announces.
+    pub announced_fps: Option<f64>,
     /// Counts of its sound packets.
     pub sound_tally: Tally,
     /// Sound packets received.
@@ -229,6 +231,8 @@ pub struct DecodedFigures {
     pub muted_black: u64,
     /// Pictures that were not black while the video was muted.
     pub muted_not_black: u64,
+    /// Pictures that were not black later than a second after the mute was signaled.
+    pub seen_while_muted: u64,
     /// Frames that gave no picture.
     pub failed: u64,
 }
@@ -248,11 +252,11 @@ pub struct RtpFigures {
     pub bytes_received: u64,
     /// `jitter`, in milliseconds.
     pub jitter_ms: f64,
-    /// `nackCount`.
-    pub nack_count: u64,
-    /// `pliCount`.
-    pub pli_count: u64,
-    /// Payload bits per second from the first key frame on.
+    /// `nackCount` of both media, which the stack counts together; absent for sound.
+    pub nack_count: Option<u64>,
+    /// `pliCount`; absent for sound.
+    pub pli_count: Option<u64>,
+    /// Payload bits per second from the first key frame, or the first sound packet, on.
     pub bitrate_bps: Option<f64>,
 }
 

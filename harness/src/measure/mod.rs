@@ -11,6 +11,7 @@ pub mod freeze;
 pub mod health;
 pub mod join;
 pub mod measured;
+pub mod mute;
 pub mod quality;
 pub mod receiver_estimate;
 pub mod signed;

@@ -60,10 +60,11 @@ impl ReceiverEstimate {
             if loss > HEAVY_LOSS {
                 self.bps *= 1.0 - 0.5 * loss;
             } else if loss < LIGHT_LOSS {
-                self.bps *= RAISE;
+                // A sender with little to say shows nothing of the path: the ceiling bounds the raise and pulls
+                // nothing down.
+                let ceiling = ABOVE_RECEIVED * f64::from(second.received_bps) + HEADROOM_BPS;
+                self.bps = (self.bps * RAISE).min(ceiling.max(self.bps));
             }
-            let ceiling = ABOVE_RECEIVED * f64::from(second.received_bps) + HEADROOM_BPS;
-            self.bps = self.bps.min(ceiling);
             self.bound();
         }
         self.bps()
@@ -136,13 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn it_stays_near_what_was_received() {
+    fn a_quiet_sender_lets_it_grow_no_further_and_pulls_nothing_down() {
         let mut estimate = ReceiverEstimate::new(1_000_000, 30_000, 3_000_000);
-        assert_eq!(estimate.second(second(0, 400_000)), 610_000);
+        assert_eq!(estimate.second(second(0, 400_000)), 1_000_000);
+        assert_eq!(estimate.second(second(0, 0)), 1_000_000);
         assert_eq!(
-            estimate.second(second(0, 0)),
-            30_000,
-            "the lower bound holds even so"
+            estimate.second(second(0, 680_000)),
+            1_030_000,
+            "half as much again, and some room"
         );
     }
 

@@ -3,8 +3,6 @@
 //! Owns how a gap and a hole are defined. It is fed levels, not samples, and reads no clock; whether
 //! what it counts is good is the checker's to say. Levels are in dBFS: decibels below full scale.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 /// What one packet holds, in milliseconds.
@@ -27,9 +25,6 @@ const HOLE_PACKETS: u64 = 2;
 /// A packet of a muted sender that is heard at this level or above is audible, in dBFS.
 pub const MUTED_AUDIBLE_DBFS: f64 = -50.0;
 
-/// How long sound may go on after a mute was signaled: what is on its way and in buffers still plays.
-pub const MUTE_GRACE: Duration = Duration::from_secs(1);
-
 /// The level of digital silence, and the lowest that is counted (RFC 6464 section 3).
 pub const SILENCE_DBFS: f64 = -127.0;
 
@@ -44,8 +39,6 @@ pub struct HeardPacket {
     pub sent_dbfs: Option<f64>,
     /// Whether the sender is muted.
     pub muted: bool,
-    /// How long ago the mute was signaled.
-    pub since_mute_signaled: Option<Duration>,
 }
 
 /// Sums up the sound of one viewer.
@@ -62,6 +55,7 @@ pub struct SoundTally {
     first_hole: Option<u64>,
     open_hole: Option<Hole>,
     audible_while_muted: u64,
+    bursts_sent: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +105,8 @@ pub struct SoundFigures {
     pub holes: Spans,
     /// Number of the packet that the first hole begins with.
     pub first_hole: Option<u64>,
+    /// Bursts that were sent in the packets that were decoded.
+    pub bursts_sent: u64,
     /// How much was audible later than a second after the mute was signaled, in milliseconds.
     pub audible_while_muted_ms: u64,
 }
@@ -123,10 +119,6 @@ impl SoundTally {
         let heard = packet.heard_dbfs.max(SILENCE_DBFS);
         if packet.muted {
             self.close_hole();
-            let long_muted = packet.since_mute_signaled.is_some_and(|since| since > MUTE_GRACE);
-            if long_muted && heard >= MUTED_AUDIBLE_DBFS {
-                self.audible_while_muted += 1;
-            }
             return;
         }
         self.unmuted += 1;
@@ -163,6 +155,17 @@ impl SoundTally {
         self.holes.merge(other.holes);
         self.first_hole = self.first_hole.or(other.first_hole);
         self.audible_while_muted += other.audible_while_muted;
+        self.bursts_sent += other.bursts_sent;
+    }
+
+    /// Notes how many packets were audible although the sender was muted, see [`super::mute`].
+    pub fn audible_while_muted(&mut self, packets: u64) {
+        self.audible_while_muted = packets;
+    }
+
+    /// Counts a burst that a decoded packet began with.
+    pub fn burst_sent(&mut self) {
+        self.bursts_sent += 1;
     }
 
     /// Counts a packet that the decoder refused.
@@ -185,6 +188,7 @@ impl SoundTally {
             gaps: ended.gaps,
             holes: ended.holes,
             first_hole: ended.first_hole,
+            bursts_sent: ended.bursts_sent,
             audible_while_muted_ms: ended.audible_while_muted.saturating_mul(PACKET_MS),
         }
     }
@@ -229,7 +233,6 @@ mod tests {
             heard_dbfs,
             sent_dbfs: Some(-20.0),
             muted: false,
-            since_mute_signaled: None,
         }
     }
 
@@ -316,17 +319,16 @@ mod tests {
     }
 
     #[test]
-    fn a_muted_sender_may_be_heard_for_a_second_and_makes_no_hole() {
+    fn a_muted_sender_makes_no_hole_and_counts_in_no_mean() {
         let mut tally = SoundTally::default();
-        for index in 0..100_u32 {
+        for index in 0..100 {
             tally.packet(HeardPacket {
                 muted: true,
-                since_mute_signaled: Some(Duration::from_millis(20) * index),
-                ..packet(index.into(), if index < 55 { -49.0 } else { -90.0 })
+                ..packet(index, -90.0)
             });
         }
+        tally.audible_while_muted(4);
         let figures = tally.figures();
-        // Numbers 51 to 54 come later than a second and are audible.
         assert_eq!(figures.audible_while_muted_ms, 80);
         assert_eq!((figures.holes, figures.mean_level_dbfs), (Spans::default(), None));
     }

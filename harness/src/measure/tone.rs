@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::signed::SignedDistribution;
 
+/// Share by which a tone may be higher or lower than it was made: a sixth of a semitone.
+pub const MAX_OFF_PITCH: f64 = 0.01;
+
 /// The pitch of the bursts that are sent, in hertz.
 pub const TONE_HZ: f64 = 1_000.0;
 

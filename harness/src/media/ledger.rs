@@ -66,7 +66,7 @@ pub enum LedgerEntry {
 }
 
 /// What a ledger says of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerHeader {
     /// [`LEDGER_VERSION`].
@@ -75,6 +75,8 @@ pub struct LedgerHeader {
     pub video: Codec,
     /// Codec of the sound; absent when there is none.
     pub audio: Option<Codec>,
+    /// Frames per second that are announced.
+    pub frame_rate: f64,
     /// What is streamed: a viewer that draws or opens the same clip can compare pictures.
     pub clip: String,
     /// Wall time of microsecond 0, in microseconds since the Unix epoch.
@@ -101,7 +103,7 @@ pub struct LedgerFrame {
     pub muted: bool,
     /// Frame number in the stamp of the picture; absent when it has none, as sound has.
     pub stamp: Option<u32>,
-    /// Level of the sound before it was encoded, in dBFS (RMS), cut to whole numbers; absent for pictures.
+    /// Level of the sound as it is decoded, in dBFS (RMS, one channel), rounded to whole numbers; absent for pictures.
     pub level_dbfs: Option<i16>,
     /// When it was due, in microseconds of the ledger's clock.
     pub due_us: u64,

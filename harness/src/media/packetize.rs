@@ -20,7 +20,7 @@ pub const MAX_PAYLOAD: usize = 1_200;
 /// The codec is the track's: a frame is always sent on a track of the codec that made it.
 #[derive(Debug)]
 pub struct EncodedFrame {
-    /// Number of the frame in the broadcast, from 0; of a picture, also the number in its stamp.
+    /// Number of the frame among those that are sent, from 0.
     pub index: u32,
     /// Media time since the start of the broadcast, in ticks of the codec's RTP clock
     /// ([`Codec::clock_rate`]).

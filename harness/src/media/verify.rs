@@ -133,6 +133,8 @@ pub struct Verifier {
     /// Microseconds to add to the ledger's clock to get the viewer's; `None` when they cannot be compared.
     clock_offset_us: Option<i64>,
     offset: Offset,
+    /// First frame that was handed to the connection; nothing is learned before it is known.
+    first: Option<u32>,
     pending: VecDeque<Arrived>,
     seen: Window,
     missing: VecDeque<u32>,
@@ -149,6 +151,7 @@ impl Verifier {
                 candidates: Vec::new(),
                 confirmed: 0,
             },
+            first: None,
             pending: VecDeque::new(),
             seen: Window::default(),
             missing: VecDeque::new(),
@@ -159,6 +162,19 @@ impl Verifier {
     /// Sets how the ledger's clock relates to the viewer's, once the ledger's header is known.
     pub fn set_clock_offset(&mut self, offset_us: Option<i64>) {
         self.clock_offset_us = offset_us;
+    }
+
+    /// Tells which frame was the first that was handed to the connection.
+    ///
+    /// Content repeats: a still picture, silence, a file that is played again. Of equal frames, those that were
+    /// sent before the connection was there are no candidates, and those after it are few when the first arrive.
+    pub fn opened(&mut self, first: u32) {
+        self.first.get_or_insert(first);
+    }
+
+    /// Whether [`opened`](Self::opened) is still to be called.
+    pub fn awaits_opening(&self) -> bool {
+        self.first.is_none()
     }
 
     /// Takes a frame and pushes every judgement that it makes possible.
@@ -270,8 +286,10 @@ impl Verifier {
         else {
             return;
         };
+        let Some(first) = self.first else { return };
         let mut offsets = ledger
             .with_content(frame.digest.picture)
+            .filter(|sent| sent.index >= first)
             .map(|sent| frame.rtp_time - sent.media_time)
             .peekable();
         if offsets.peek().is_none() {

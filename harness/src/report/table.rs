@@ -217,8 +217,8 @@ fn streams(out: &mut String, report: &Report) -> std::fmt::Result {
             "streams      {rate}; packets {} received, {} lost after repair; NACK {}, PLI {}",
             sum(|rtp| rtp.packets_received),
             sum(|rtp| rtp.packets_lost),
-            sum(|rtp| rtp.nack_count),
-            sum(|rtp| rtp.pli_count)
+            sum(|rtp| rtp.nack_count.unwrap_or(0)),
+            sum(|rtp| rtp.pli_count.unwrap_or(0))
         )?;
         let jitter = rtp.iter().map(|rtp| rtp.jitter_ms).fold(0.0, f64::max);
         let freezes: u32 = measured.viewers.iter().map(|viewer| viewer.freezes.count).sum();

@@ -24,6 +24,8 @@ pub(super) struct Heard {
     decoded: u64,
     /// Pictures of which the stamp was read and is the right one.
     stamped: u64,
+    /// Stamps that were read without a ledger.
+    unjudged: u64,
 }
 
 impl Heard {
@@ -33,6 +35,7 @@ impl Heard {
         self.av_sync.merge(&session.av_sync);
         self.decoded += session.video.decoded.frames;
         self.stamped += session.video.decoded.stamps_matched;
+        self.unjudged += session.video.decoded.stamps_read;
         if let Some((sound, tones)) = &session.sound.heard {
             self.sound.get_or_insert_default().merge(sound);
             self.tones.merge(tones);
@@ -45,6 +48,7 @@ impl Heard {
         self.av_sync.merge(&other.av_sync);
         self.decoded += other.decoded;
         self.stamped += other.stamped;
+        self.unjudged += other.unjudged;
         if let Some(sound) = &other.sound {
             self.sound.get_or_insert_default().merge(sound);
         }
@@ -56,11 +60,12 @@ impl Heard {
     }
 
     pub(super) fn quality_absent_because(&self) -> Option<String> {
-        let why = match (self.quality.figures(), self.decoded, self.stamped) {
+        let why = match (self.quality.figures(), self.decoded, self.stamped, self.unjudged) {
             (Some(_), ..) => return None,
-            (None, 0, _) => "no viewer decoded",
-            (None, _, 0) => "no picture carried a stamp that names its source",
-            _ => "this process does not have the clip that was sent",
+            (None, 0, ..) => "no viewer decoded",
+            (None, _, 0, 1..) => "no ledger says which clip was sent",
+            (None, _, 0, 0) => "no picture carried a stamp that names its source",
+            _ => "the pictures that were meant are not known here",
         };
         Some(why.to_owned())
     }

@@ -277,6 +277,7 @@ mod tests {
             greenroom_ledger: LEDGER_VERSION,
             video: Codec::H264,
             audio: None,
+            frame_rate: 30.0,
             clip: String::new(),
             epoch_unix_us,
             boot_id: None,

@@ -3,14 +3,13 @@
 //! Owns the summing; it has no opinion on any figure.
 
 use std::sync::PoisonError;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::heard::{DataSum, Heard};
 use super::room::RoomRun;
 use crate::bot::broadcaster::BroadcasterRecord;
-use crate::bot::session::{Decoded, SessionRecord};
+use crate::bot::session::{Decoded, SessionRecord, Spacing};
 use crate::bot::viewer::{ViewerEnd, ViewerRecord};
 use crate::bot::{Figures, Shared};
 use crate::clock::RunClock;
@@ -38,6 +37,7 @@ pub(super) fn sum_up(
     let mut broadcasters = Vec::new();
     let mut joins = Vec::new();
     let mut comparable = true;
+    let mut sound_announced = false;
     let mut heard = Heard::default();
     let mut data = DataSum::default();
     for room in rooms {
@@ -45,6 +45,7 @@ pub(super) fn sum_up(
         let figures = std::mem::take(&mut *shared.figures.lock().unwrap_or_else(PoisonError::into_inner));
         skew.merge(&merge(&mut all, figures, shared));
         comparable &= has_comparable_clock(shared);
+        sound_announced |= announces_sound(shared);
         data.add(&room);
         for record in room.broadcaster_records {
             pacing.merge(&record.pacing_error);
@@ -65,7 +66,7 @@ pub(super) fn sum_up(
     viewers
         .iter()
         .for_each(|viewer: &ViewerFigures| sound_totals.add(&viewer.sound_tally));
-    let has_sound = sound_totals != Tally::default() || viewers.iter().any(|v| v.sound_packets > 0);
+    let has_sound = sound_announced || viewers.iter().any(|viewer| viewer.sound_packets > 0);
     let received = viewers
         .iter()
         .filter(|viewer| viewer.judged_at != JudgedAt::Nothing);
@@ -118,6 +119,12 @@ fn has_comparable_clock(shared: &Shared) -> bool {
     ledger
         .header()
         .is_some_and(|header| header.boot_id.is_some() && header.boot_id == crate::clock::boot_id())
+}
+
+/// Whether the ledger says that there is sound.
+fn announces_sound(shared: &Shared) -> bool {
+    let ledger = shared.ledger.lock();
+    ledger.header().is_some_and(|header| header.audio.is_some())
 }
 
 fn delays(all: &Figures, comparable: bool, has_viewers: bool) -> Delays {
@@ -189,29 +196,34 @@ fn viewer(shared: &Shared, record: ViewerRecord, all: &mut Heard) -> ViewerFigur
     let mut decoded = DecodedFigures::default();
     let mut rtp = PerMedia::<Option<RtpFigures>>::default();
     let mut heard = Heard::default();
-    let (mut frames, mut sound_packets, mut lasted) = (0, 0, Duration::ZERO);
+    let (mut frames, mut sound_packets) = (0, 0);
+    let mut spacing = Spacing::default();
+    let announced_fps;
     let mut first_key_frame_ms: Option<f64> = None;
     let mut without_key_frame_ms: Option<f64> = None;
     let mut media_after_stop_ms: Option<f64> = None;
     {
         let ledger = shared.ledger.lock();
+        announced_fps = ledger
+            .header()
+            .map(|header| header.frame_rate)
+            .filter(|rate| *rate > 0.0);
         for session in record.sessions {
             frames += session.video.frames;
             sound_packets += session.sound.packets;
-            // Between n frames lie n - 1 gaps; one frame has lasted no time.
-            lasted += session.video.lasted;
+            spacing.merge(session.video.spacing);
             freezes.count += session.video.freezes.count;
             freezes.total_ms += session.video.freezes.total_ms;
             freezes.longest_ms = freezes.longest_ms.max(session.video.freezes.longest_ms);
             add_decoded(&mut decoded, session.video.decoded);
             heard.add_session(&session);
-            let wait = session.connected_at.map(|connected| {
+            let wait = session.awaited_since.map(|since| {
                 let until = session
                     .video
                     .first_key_at
                     .or(session.stopped_at)
                     .unwrap_or(session.ended_at);
-                until.saturating_duration_since(connected).as_secs_f64() * 1_000.0
+                until.saturating_duration_since(since).as_secs_f64() * 1_000.0
             });
             let longest = if session.video.first_key_at.is_some() {
                 &mut first_key_frame_ms
@@ -261,8 +273,8 @@ fn viewer(shared: &Shared, record: ViewerRecord, all: &mut Heard) -> ViewerFigur
         judged_at,
         tally,
         frames,
-        frames_per_second: (frames > 1 && !lasted.is_zero())
-            .then(|| (frames - 1) as f64 / lasted.as_secs_f64()),
+        frames_per_second: spacing.per_second(),
+        announced_fps,
         sound_tally: tallies.audio,
         sound_packets,
         sound: heard.sound(),
@@ -319,6 +331,7 @@ fn add_decoded(sum: &mut DecodedFigures, session: Decoded) {
     sum.muted_black += session.muted_black;
     sum.muted_not_black += session.muted_not_black;
     sum.failed += session.failed;
+    sum.seen_while_muted += session.seen_while_muted;
 }
 
 /// Adds another connection of the same viewer; its rate and jitter are those of the latest one.
@@ -329,8 +342,8 @@ fn add_rtp(sum: RtpFigures, session: RtpFigures) -> RtpFigures {
         packets_duplicated: sum.packets_duplicated + session.packets_duplicated,
         packets_reordered: sum.packets_reordered + session.packets_reordered,
         bytes_received: sum.bytes_received + session.bytes_received,
-        nack_count: sum.nack_count + session.nack_count,
-        pli_count: sum.pli_count + session.pli_count,
+        nack_count: sum.nack_count.zip(session.nack_count).map(|(a, b)| a + b),
+        pli_count: sum.pli_count.zip(session.pli_count).map(|(a, b)| a + b),
         ..session
     }
 }
@@ -338,15 +351,16 @@ fn add_rtp(sum: RtpFigures, session: RtpFigures) -> RtpFigures {
 fn rtp_figures(session: &SessionRecord, media: MediaKind) -> Option<RtpFigures> {
     let stats = session.stats.as_ref()?;
     let (received, nack_count, pli_count) = match media {
-        MediaKind::Video => (stats.video?, stats.nack_count, stats.pli_count),
+        MediaKind::Video => (stats.video?, Some(stats.nack_count), Some(stats.pli_count)),
         // The stack counts NACKs of both media together, and only video has PLIs.
-        MediaKind::Audio => (stats.audio?, 0, 0),
+        MediaKind::Audio => (stats.audio?, None, None),
+    };
+    let first_at = match media {
+        MediaKind::Video => session.video.first_key_at,
+        MediaKind::Audio => session.sound.first_at,
     };
     let until = session.stopped_at.unwrap_or(session.ended_at);
-    let seconds = session
-        .video
-        .first_key_at
-        .map(|first| until.saturating_duration_since(first).as_secs_f64());
+    let seconds = first_at.map(|first| until.saturating_duration_since(first).as_secs_f64());
     Some(RtpFigures {
         packets_received: received.packets_received,
         packets_lost: received.packets_lost,

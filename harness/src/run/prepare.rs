@@ -60,13 +60,18 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
     let scenario = Arc::new(scenario);
     check_open_files(&scenario, &run.target)?;
     let sources = open_sources(&scenario)?;
+    // Every room shows the same clip.
+    let frame_rate = sources.iter().flatten().next().map_or(0.0, |sources| {
+        let rate = sources.video.rate();
+        f64::from(rate.num()) / f64::from(rate.den())
+    });
     let clock = RunClock::start();
     let output_failed = |path: &Path, error: &std::io::Error| RunError::Output {
         path: path.to_owned(),
         reason: error.to_string(),
     };
     let meeting = Meeting::open(&run.target).await?;
-    let (ledger, ledger_file, follower) = open_ledger(&scenario, run.ledger.as_deref(), clock)?;
+    let (ledger, ledger_file, follower) = open_ledger(&scenario, run.ledger.as_deref(), frame_rate, clock)?;
     // Last of all that can fail, so that bad input leaves no folder behind.
     let (recorder, trace) = match &run.output_dir {
         Some(dir) => {
@@ -101,7 +106,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
                 dialer: dialer.clone(),
                 // Each room has its own stream and so its own ledger; a ledger file goes with a single room.
                 ledger: if several {
-                    own_ledger(&scenario, &clip, clock)
+                    own_ledger(&scenario, &clip, frame_rate, clock)
                 } else {
                     ledger.clone()
                 },
@@ -261,30 +266,36 @@ fn reference_of(scenario: &Scenario, room: usize) -> Option<Mutex<Reference>> {
         .map(Mutex::new)
 }
 
-fn own_header(scenario: &Scenario, clip: &str, clock: RunClock) -> LedgerEntry {
+fn own_header(scenario: &Scenario, clip: &str, frame_rate: f64, clock: RunClock) -> LedgerEntry {
     LedgerEntry::Header(LedgerHeader {
         greenroom_ledger: LEDGER_VERSION,
         video: scenario.media.codec,
         audio: (scenario.media.audio != AudioSource::None).then_some(Codec::Opus),
+        frame_rate,
         clip: clip.to_owned(),
         epoch_unix_us: clock.epoch_unix_us(),
         boot_id: crate::clock::boot_id(),
     })
 }
 
-fn own_ledger(scenario: &Scenario, clip: &str, clock: RunClock) -> LedgerHandle {
+fn own_ledger(scenario: &Scenario, clip: &str, frame_rate: f64, clock: RunClock) -> LedgerHandle {
     let handle = LedgerHandle {
         book: Arc::default(),
         writer: None,
         exists: true,
     };
-    handle.write(own_header(scenario, clip, clock));
+    handle.write(own_header(scenario, clip, frame_rate, clock));
     handle
 }
 
 type OpenedLedger = (LedgerHandle, Option<LedgerFile>, Option<LedgerFollower>);
 
-fn open_ledger(scenario: &Scenario, path: Option<&Path>, clock: RunClock) -> Result<OpenedLedger, RunError> {
+fn open_ledger(
+    scenario: &Scenario,
+    path: Option<&Path>,
+    frame_rate: f64,
+    clock: RunClock,
+) -> Result<OpenedLedger, RunError> {
     if path.is_some() && scenario.rooms.len() > 1 {
         return Err(RunError::Unsupported(
             "a ledger file belongs to one room; run each room by itself with --room",
@@ -314,7 +325,7 @@ fn open_ledger(scenario: &Scenario, path: Option<&Path>, clock: RunClock) -> Res
                 Some(follower),
             ))
         }
-        (_, None) => Ok((own_ledger(scenario, &clip, clock), None, None)),
+        (_, None) => Ok((own_ledger(scenario, &clip, frame_rate, clock), None, None)),
         (_, Some(path)) => {
             let (file, writer) = LedgerFile::create(path)?;
             let handle = LedgerHandle {
@@ -322,7 +333,7 @@ fn open_ledger(scenario: &Scenario, path: Option<&Path>, clock: RunClock) -> Res
                 writer: Some(writer),
                 exists: true,
             };
-            handle.write(own_header(scenario, &clip, clock));
+            handle.write(own_header(scenario, &clip, frame_rate, clock));
             Ok((handle, Some(file), None))
         }
     }

@@ -253,10 +253,14 @@ impl BroadcasterBot {
         self.fanout.close_spans();
     }
 
-    /// Sets the encoder to another bitrate.
+    /// Sets the encoder to another bitrate, if it is another.
     pub(super) fn set_bitrate(&mut self, bps: u32) {
+        if std::mem::replace(&mut self.bitrate_bps, bps) == bps {
+            return;
+        }
         match self.sources.video.set_bitrate(bps) {
-            Ok(()) => {
+            Ok(false) => {}
+            Ok(true) => {
                 self.record.bitrate_changes += 1;
                 self.shared
                     .trace

@@ -3,13 +3,13 @@
 //! Owns the decoder and what waits for it or for the ledger. It has no opinion on what it sees.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use greenroom_fixtures::{Flash, PictureView, Stamp};
 use tokio::time::Instant;
 
 use super::Context;
 use crate::measure::av_sync::{AvSync, Cue};
+use crate::measure::mute::MuteWatch;
 use crate::measure::quality::{Quality, QualityTally};
 use crate::media::codec::Codec;
 use crate::media::decode::{BLACK_LUMA, Decoder};
@@ -20,9 +20,6 @@ use crate::media::verify::Verifier;
 
 /// Decoded pictures that may wait for the ledger: four seconds at 30 fps.
 const MAX_SHOWN: usize = 128;
-
-/// How long after a mute was signaled pictures may still be seen.
-const MUTE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the decoder of a viewer saw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +38,8 @@ pub(crate) struct Decoded {
     pub(crate) muted_not_black: u64,
     /// Stamps read without a ledger to compare them with.
     pub(crate) stamps_read: u64,
+    /// Pictures that were not black although the mute had long been signaled.
+    pub(crate) seen_while_muted: u64,
     /// Frames that gave no picture.
     pub(crate) failed: u64,
 }
@@ -73,24 +72,29 @@ pub(super) struct Eye {
     decoder: Option<(Codec, Decoder)>,
     to_decode: VecDeque<(Instant, Box<ReceivedFrame>)>,
     shown: VecDeque<Shown>,
-    pub(super) decoded: Decoded,
+    decoded: Decoded,
+    pub(super) mute: MuteWatch,
     pub(super) quality: QualityTally,
     flash_was_on: bool,
+    /// Whether frames before are missing that this one refers to.
+    tainted: bool,
     /// When the first frame was decoded.
     pub(super) first_at: Option<Instant>,
 }
 
 impl Eye {
     /// An eye that sees nothing unless it is open.
-    pub(super) fn new(open: bool) -> Self {
+    pub(super) fn new(open: bool, mute: MuteWatch) -> Self {
         Self {
             open,
             decoder: None,
             to_decode: VecDeque::new(),
             shown: VecDeque::new(),
             decoded: Decoded::default(),
+            mute,
             quality: QualityTally::default(),
             flash_was_on: false,
+            tainted: false,
             first_at: None,
         }
     }
@@ -105,6 +109,14 @@ impl Eye {
         self.to_decode.push_back((ready, frame));
     }
 
+    /// What was seen.
+    pub(super) fn decoded(&self) -> Decoded {
+        Decoded {
+            seen_while_muted: self.mute.count(),
+            ..self.decoded
+        }
+    }
+
     /// Whether nothing waits for the decoder.
     pub(super) fn is_done(&self) -> bool {
         self.to_decode.is_empty()
@@ -116,38 +128,50 @@ impl Eye {
     }
 
     /// Decodes every frame whose time has come; tells whether none failed.
-    pub(super) fn look(&mut self, context: &Context, now: Instant) -> bool {
+    pub(super) fn look(&mut self, context: &Context, now: Instant, verifier: &Verifier) -> bool {
         let mut intact = true;
         while self.to_decode.front().is_some_and(|(ready, _)| *ready <= now) {
             let Some((_, frame)) = self.to_decode.pop_front() else {
                 break;
             };
-            intact &= self.decode(context, &frame);
+            intact &= self.decode(context, &frame, verifier);
         }
         intact
     }
 
     /// Decodes one frame; tells whether it gave a picture.
-    fn decode(&mut self, context: &Context, frame: &ReceivedFrame) -> bool {
+    fn decode(&mut self, context: &Context, frame: &ReceivedFrame, verifier: &Verifier) -> bool {
         let Some(unit) = &frame.access_unit else {
             return true;
         };
+        // After a loss pictures may be mixtures until the next key frame, and the network explains them.
+        self.tainted = !frame.key && (self.tainted || frame.after_loss);
+        let meant = {
+            let ledger = context.shared.ledger.lock();
+            let sent = verifier.sent_at(frame.rtp_time, ledger.track(MediaKind::Video));
+            sent.and_then(|sent| sent.stamp)
+        };
+        let compares = !self.tainted && context.in_window(frame.completed_at);
         let seen = self.decoder_for(frame.codec).and_then(|decoder| {
             if frame.after_loss {
                 decoder.frames_lost();
             }
-            decoder.decode(unit, |picture| look_at(context, picture)).ok()
+            let look = |picture: &PictureView<'_>| {
+                // Before anything is compared, which takes its own time.
+                let at = Instant::now();
+                (at, look_at(context, picture, meant, compares))
+            };
+            decoder.decode(unit, look).ok()
         });
-        let Some(seen) = seen else {
+        let Some((at, seen)) = seen else {
             self.decoded.failed += 1;
+            self.tainted = true;
             return false;
         };
-        let at = Instant::now();
         self.decoded.frames += 1;
         self.first_at.get_or_insert(at);
-        let muted = context.muted_for(MediaKind::Video, at);
-        if !seen.black && muted.is_some_and(|muted| muted > MUTE_PATIENCE) {
-            self.decoded.muted_not_black += 1;
+        if !seen.black {
+            self.mute.presented(at);
         }
         if self.shown.len() == MAX_SHOWN {
             self.forget_oldest();
@@ -201,8 +225,10 @@ impl Eye {
 
     /// Notes the moment at which the flash goes on.
     fn watch_flash(&mut self, context: &Context, shown: &Shown, sent: &LedgerFrame, av_sync: &mut AvSync) {
-        let on = !sent.muted && shown.seen.flash == Some(true);
-        if on && !self.flash_was_on {
+        // Without its stamp a picture is a stranger's, and what is light in it is no flash.
+        let marked = sent.stamp.is_some() && shown.seen.stamp == sent.stamp;
+        let on = !sent.muted && marked && shown.seen.flash == Some(true);
+        if on && !self.flash_was_on && context.in_window(shown.decoded_at) {
             av_sync.flash(Cue {
                 due_us: sent.due_us,
                 at_us: context.shared.clock.us(shown.decoded_at),
@@ -242,12 +268,17 @@ fn measure(context: &Context, shown: &Shown, sent: &LedgerFrame, clock_offset_us
     }
 }
 
-/// Reads the marks of a decoded picture, and compares it with the one that was meant.
-fn look_at(context: &Context, picture: &PictureView<'_>) -> Seen {
+/// Reads the marks of a decoded picture, and compares it with the one that was meant: that of the ledger, or
+/// where the ledger is not that far, that of its own stamp.
+fn look_at(context: &Context, picture: &PictureView<'_>, meant: Option<u32>, compares: bool) -> Seen {
     let stamp = Stamp::read(picture).ok().map(|stamp| stamp.frame);
-    let meant = stamp.and_then(|number| context.shared.reference_picture(number));
+    let black = picture.mean_luma() < BLACK_LUMA;
+    let meant = meant
+        .or(stamp)
+        .filter(|_| compares)
+        .and_then(|number| context.shared.reference_picture(number));
     Seen {
-        black: picture.mean_luma() < BLACK_LUMA,
+        black,
         stamp,
         flash: Flash::read(picture),
         quality: meant.and_then(|meant| Quality::of(picture, &meant).ok()),

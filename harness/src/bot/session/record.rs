@@ -28,7 +28,8 @@ pub(crate) struct SessionRecord {
     pub(crate) av_sync: AvSync,
     pub(crate) data: DataLog,
     pub(crate) stats: Option<ConnectionStats>,
-    pub(crate) connected_at: Option<Instant>,
+    /// Since when a key frame was awaited.
+    pub(crate) awaited_since: Option<Instant>,
     pub(crate) ended_at: Instant,
     /// When the stream was stopped, if it was while this lasted.
     pub(crate) stopped_at: Option<Instant>,

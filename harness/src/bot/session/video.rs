@@ -7,20 +7,22 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::eye::{Decoded, Eye};
-use super::{Context, awaited};
+use super::{Context, awaited, note_opening};
 use crate::bot::Progress;
 use crate::measure::av_sync::AvSync;
 use crate::measure::distribution::Distribution;
 use crate::measure::freeze::{FreezeDetector, Freezes};
+use crate::measure::mute::MuteWatch;
 use crate::measure::quality::QualityTally;
 use crate::media::kind::MediaKind;
 use crate::media::ledger::{LedgerFrame, LedgerTrack};
 use crate::media::reassemble::ReceivedFrame;
+use crate::media::rtp_time::VIDEO_CLOCK_RATE;
 use crate::media::verify::{Arrived, Judgement, Verifier};
 use crate::trace::TraceKind;
 
-/// A pause of the sender this long is none of the network's: libwebrtc's margin of a freeze.
-const SENDER_PAUSE_TICKS: i64 = 150 * 90;
+/// Media time between two frames above which a sender has paused, in ticks: libwebrtc's margin of a freeze.
+const MIN_PAUSE_TICKS: i64 = 150 * 90;
 
 /// What one viewer received in one second.
 #[derive(Debug, Default)]
@@ -37,12 +39,11 @@ pub(super) struct VideoTrack {
     verifier: Verifier,
     judged: Vec<Judgement>,
     freeze: FreezeDetector,
-    eye: Eye,
+    pub(super) eye: Eye,
     last_rtp_time: Option<i64>,
-    first_at: Option<Instant>,
-    last_at: Option<Instant>,
-    /// How long the sender itself sent nothing.
-    paused: Duration,
+    /// Whether the video was said to be muted since the last frame.
+    muted_lately: bool,
+    spacing: Spacing,
     pub(super) first_key_at: Option<Instant>,
     pub(super) key_frame_needed: bool,
     frames: u64,
@@ -59,21 +60,56 @@ pub(crate) struct VideoRecord {
     pub(crate) quality: QualityTally,
     pub(crate) first_key_at: Option<Instant>,
     pub(crate) frames: u64,
-    /// From the first complete frame to the last, without the pauses of the sender.
-    pub(crate) lasted: Duration,
+    pub(crate) spacing: Spacing,
+}
+
+/// Media time between frames that follow each other without loss or pause.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spacing {
+    ticks: i64,
+    gaps: i64,
+}
+
+impl Spacing {
+    fn add(&mut self, ticks: i64) {
+        // Time that does not rise is no gap between frames.
+        if ticks > 0 {
+            self.ticks = self.ticks.saturating_add(ticks);
+            self.gaps += 1;
+        }
+    }
+
+    /// Adds the gaps of another connection.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.ticks = self.ticks.saturating_add(other.ticks);
+        self.gaps += other.gaps;
+    }
+
+    fn mean(self) -> Option<i64> {
+        (self.gaps > 0).then(|| self.ticks / self.gaps)
+    }
+
+    /// Frames per second of media time.
+    pub(crate) fn per_second(self) -> Option<f64> {
+        (self.gaps > 0).then(|| f64::from(VIDEO_CLOCK_RATE) * self.gaps as f64 / self.ticks as f64)
+    }
 }
 
 impl VideoTrack {
-    pub(super) fn new(deadline: Duration, clock_offset_us: Option<i64>, decodes: bool) -> Self {
+    pub(super) fn new(
+        deadline: Duration,
+        clock_offset_us: Option<i64>,
+        decodes: bool,
+        mute: MuteWatch,
+    ) -> Self {
         Self {
             verifier: Verifier::new(deadline, clock_offset_us),
             judged: Vec::new(),
             freeze: FreezeDetector::default(),
-            eye: Eye::new(decodes),
+            eye: Eye::new(decodes, mute),
             last_rtp_time: None,
-            first_at: None,
-            last_at: None,
-            paused: Duration::ZERO,
+            muted_lately: false,
+            spacing: Spacing::default(),
             first_key_at: None,
             key_frame_needed: false,
             frames: 0,
@@ -93,8 +129,6 @@ impl VideoTrack {
         self.second.frames += 1;
         self.second.bytes += u64::from(frame.bytes);
         self.second.key_frames += u32::from(frame.key);
-        self.first_at.get_or_insert(frame.completed_at);
-        let before = self.last_at.replace(frame.completed_at);
         if frame.key && self.first_key_at.is_none() {
             self.first_key_at = Some(frame.completed_at);
             shared
@@ -109,15 +143,13 @@ impl VideoTrack {
             digest: frame.digest,
             completed_us: shared.clock.us(frame.completed_at),
         };
-        let paused = {
+        {
             let ledger = shared.ledger.lock();
             let sent = ledger.track(MediaKind::Video);
+            note_opening(&mut self.verifier, sent, context.names());
             self.verifier.frame(arrived, sent, &mut self.judged);
-            self.sender_paused(frame.rtp_time, sent)
-        };
-        if let (true, Some(before)) = (paused, before) {
-            self.paused += frame.completed_at.saturating_duration_since(before);
         }
+        let paused = self.sender_paused(&frame);
         if let Some(gap) = self.freeze_before(context, &frame, paused) {
             let ms = gap.as_secs_f64() * 1_000.0;
             shared
@@ -132,14 +164,25 @@ impl VideoTrack {
         }
     }
 
-    /// Whether the sender itself sent nothing between the last frame and this one.
-    fn sender_paused(&mut self, rtp_time: i64, sent: &LedgerTrack) -> bool {
-        let Some(before) = self.last_rtp_time.replace(rtp_time) else {
+    /// Notes what the room says of the video.
+    pub(super) fn signaled(&mut self, muted: bool, at: Instant) {
+        self.eye.mute.signaled(muted, at);
+        self.muted_lately |= muted;
+    }
+
+    /// Whether the sender, because it was muted, sent nothing between the last frame and this one.
+    fn sender_paused(&mut self, frame: &ReceivedFrame) -> bool {
+        let muted = std::mem::replace(&mut self.muted_lately, self.eye.mute.is_muted());
+        let Some(before) = self.last_rtp_time.replace(frame.rtp_time) else {
             return false;
         };
-        let number = |time| self.verifier.sent_at(time, sent).map(|frame| frame.index);
-        rtp_time - before > SENDER_PAUSE_TICKS
-            && matches!((number(before), number(rtp_time)), (Some(last), Some(this)) if this == last + 1)
+        let gap = frame.rtp_time - before;
+        let usual = self.spacing.mean().unwrap_or(gap);
+        let paused = muted && !frame.after_loss && gap > MIN_PAUSE_TICKS.max(3 * usual);
+        if !paused && !frame.after_loss {
+            self.spacing.add(gap);
+        }
+        paused
     }
 
     fn freeze_before(&mut self, context: &Context, frame: &ReceivedFrame, paused: bool) -> Option<Duration> {
@@ -165,6 +208,11 @@ impl VideoTrack {
         {
             let ledger = context.shared.ledger.lock();
             self.verifier.set_clock_offset(clock_offset_us);
+            note_opening(
+                &mut self.verifier,
+                ledger.track(MediaKind::Video),
+                context.names(),
+            );
             self.verifier
                 .ledger_grew(ledger.track(MediaKind::Video), &mut self.judged);
         }
@@ -188,7 +236,7 @@ impl VideoTrack {
 
     /// Decodes and compares every frame whose time has come.
     pub(super) fn decode_due(&mut self, context: &Context, now: Instant, av_sync: &mut AvSync) {
-        if !self.eye.look(context, now) {
+        if !self.eye.look(context, now, &self.verifier) {
             self.key_frame_needed = true;
         }
         self.eye.compare(context, &self.verifier, av_sync);
@@ -276,18 +324,14 @@ impl VideoTrack {
     }
 
     pub(super) fn end(self) -> (VideoRecord, Distribution) {
-        let lasted = match (self.first_at, self.last_at) {
-            (Some(first), Some(last)) => last.saturating_duration_since(first).saturating_sub(self.paused),
-            _ => Duration::ZERO,
-        };
         let record = VideoRecord {
             verifier: self.verifier,
             freezes: self.freeze.freezes(),
-            decoded: self.eye.decoded,
+            decoded: self.eye.decoded(),
             quality: self.eye.quality,
             first_key_at: self.first_key_at,
             frames: self.frames,
-            lasted,
+            spacing: self.spacing,
         };
         (record, self.latency)
     }

@@ -13,6 +13,26 @@ use crate::media::codec::Codec;
 use crate::media::decode::Decoder;
 use crate::media::packetize::Packetizer;
 
+/// Key frames that are looked at for their stamps.
+const LOOKED_AT: usize = 16;
+
+/// Whether the pictures of a file are stamped with their number in it, as far as its first key frames show.
+fn is_stamped(reader: &mut IvfReader) -> Result<bool, SourceError> {
+    let keys: Vec<u32> = (0..reader.frames())
+        .filter(|number| reader.is_key(*number))
+        .take(LOOKED_AT)
+        .collect();
+    let mut frame = Vec::new();
+    for number in keys {
+        reader.frame(number, &mut frame)?;
+        let stamp = Decoder::new(Codec::Vp8).and_then(|mut decoder| decoder.decode(&frame, Stamp::read));
+        if !matches!(stamp, Ok(Ok(stamp)) if stamp.frame == number) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// A file that is sent frame by frame.
 #[derive(Debug)]
 pub(crate) struct IvfSource {
@@ -37,16 +57,18 @@ impl IvfSource {
     }
 
     fn new(mut reader: IvfReader) -> Result<Self, SourceError> {
-        let mut buffer = Vec::new();
-        reader.frame(0, &mut buffer)?;
-        let first = Decoder::new(Codec::Vp8).and_then(|mut decoder| decoder.decode(&buffer, Stamp::read));
+        let rate = reader.frame_rate();
+        let (frames, second) = (reader.longest_key_interval(), rate.num().div_ceil(rate.den()));
+        if frames > second {
+            return Err(SourceError::KeyFramesRare { frames, second });
+        }
         Ok(Self {
+            stamped: is_stamped(&mut reader)?,
             reader,
             packetizer: Packetizer::new(Codec::Vp8),
             next: 0,
-            stamped: matches!(first, Ok(Ok(Stamp { frame: 0, .. }))),
             paused: false,
-            buffer,
+            buffer: Vec::new(),
         })
     }
 

@@ -10,7 +10,7 @@ use greenroom_fixtures::{Burst, Sound, level_dbfs};
 use super::SourceError;
 use crate::fault::source::Microphone;
 use crate::media::codec::Codec;
-use crate::media::opus::OpusEncoder;
+use crate::media::opus::{OpusDecoder, OpusEncoder};
 use crate::media::packetize::{EncodedFrame, Packetizer};
 use crate::scenario::{AudioSource, Scenario};
 
@@ -23,7 +23,7 @@ const BITRATE_BPS: u32 = 32_000;
 /// Levels below this are not told apart, in dBFS: one step of a 16-bit sample.
 const FLOOR_DBFS: f32 = -96.0;
 
-/// A sound packet, and how loud it was before it was encoded.
+/// A sound packet, and how loud it is when it is decoded.
 #[derive(Debug)]
 pub(crate) struct SoundPacket {
     pub(crate) encoded: Arc<EncodedFrame>,
@@ -35,9 +35,14 @@ pub(crate) struct SoundPacket {
 pub(crate) struct SoundSource {
     sound: Sound,
     encoder: OpusEncoder,
+    /// Hears what viewers will hear: the level to compare theirs with.
+    monitor: OpusDecoder,
+    /// Encodes the sound without its planted hole, where there is one: the hole is not to be heard by us.
+    whole: Option<OpusEncoder>,
     packetizer: Packetizer,
     microphone: Microphone,
     block: Vec<i16>,
+    heard: Vec<i16>,
 }
 
 impl SoundSource {
@@ -46,12 +51,16 @@ impl SoundSource {
             AudioSource::File(path) => Sound::open_wav(path)?,
             AudioSource::Procedural | AudioSource::None => Sound::procedural(scenario.seed),
         };
+        let encoder = || OpusEncoder::new(sound.sample_rate(), u16::from(sound.channels()), BITRATE_BPS);
         Ok(Self {
-            encoder: OpusEncoder::new(sound.sample_rate(), u16::from(sound.channels()), BITRATE_BPS)?,
+            encoder: encoder()?,
+            monitor: OpusDecoder::new(1)?,
+            whole: scenario.flaws.audio_hole.map(|_| encoder()).transpose()?,
             packetizer: Packetizer::new(Codec::Opus),
             microphone: Microphone::new(&scenario.flaws, sound.sample_rate(), sound.channels()),
             sound,
             block: Vec::new(),
+            heard: Vec::new(),
         })
     }
 
@@ -65,18 +74,24 @@ impl SoundSource {
             Ok::<(), SourceError>(())
         });
         heard?;
-        let level = level_dbfs(&self.block);
         if muted {
             hush(index, &mut self.block);
         }
+        let whole = match &mut self.whole {
+            Some(whole) => Some(whole.encode(&self.block)?),
+            None => None,
+        };
         self.microphone.hole(index, &mut self.block);
         let packet = self.encoder.encode(&self.block)?;
+        self.heard.clear();
+        self.monitor
+            .decode(whole.as_deref().unwrap_or(&packet), &mut self.heard)?;
+        let level = level_dbfs(&self.heard);
         let media_time = i64::from(index) * i64::from(Codec::Opus.clock_rate() * PACKET_MS / 1_000);
         let encoded = self.packetizer.packetize(index, media_time, true, packet)?;
-        let level = if muted { FLOOR_DBFS } else { level.max(FLOOR_DBFS) };
         Ok(SoundPacket {
             encoded: Arc::new(encoded),
-            level_dbfs: level.round() as i16,
+            level_dbfs: level.max(FLOOR_DBFS).round() as i16,
         })
     }
 }

@@ -7,6 +7,7 @@ fn header() -> LedgerEntry {
         greenroom_ledger: LEDGER_VERSION,
         video: Codec::H264,
         audio: Some(Codec::Opus),
+        frame_rate: 30.0,
         clip: "a clip".to_owned(),
         epoch_unix_us: 1,
         boot_id: None,

@@ -7,6 +7,13 @@ use crate::media::codec::Codec;
 use crate::media::kind::MediaKind;
 use crate::media::ledger::{LEDGER_VERSION, Ledger, LedgerEntry, LedgerHeader};
 
+/// A verifier of a connection that was handed everything.
+fn opened(deadline: Duration, offset: Option<i64>) -> Verifier {
+    let mut verifier = Verifier::new(deadline, offset);
+    verifier.opened(0);
+    verifier
+}
+
 const VIDEO: MediaKind = MediaKind::Video;
 const RTP_BASE: i64 = 4_000_000_000;
 
@@ -17,6 +24,7 @@ fn ledger(frames: u32) -> Ledger {
             greenroom_ledger: LEDGER_VERSION,
             video: Codec::H264,
             audio: None,
+            frame_rate: 30.0,
             clip: String::new(),
             epoch_unix_us: 0,
             boot_id: None,
@@ -77,7 +85,7 @@ fn whole(first: u32, last: u32) -> Option<Span> {
 #[track_caller]
 fn check(frames: impl IntoIterator<Item = Arrived>, span: Option<Span>, expect: [u64; 4]) -> Tally {
     let ledger = ledger(60);
-    let mut verifier = Verifier::new(Duration::from_millis(500), Some(0));
+    let mut verifier = opened(Duration::from_millis(500), Some(0));
     let mut out = Vec::new();
     frames
         .into_iter()
@@ -190,7 +198,7 @@ fn frames_past_the_deadline_are_late_and_still_verified() {
 #[test]
 fn what_was_handed_over_after_the_viewer_left_is_not_expected() {
     let ledger = ledger(60);
-    let mut verifier = Verifier::new(Duration::from_millis(500), Some(0));
+    let mut verifier = opened(Duration::from_millis(500), Some(0));
     let mut out = Vec::new();
     (0..20).for_each(|index| verifier.frame(arrived(index), ledger.track(VIDEO), &mut out));
     let tally = verifier.finish(whole(0, 40), Some(19), ledger.track(VIDEO), &mut out);
@@ -199,7 +207,7 @@ fn what_was_handed_over_after_the_viewer_left_is_not_expected() {
 
 #[test]
 fn frames_that_come_before_their_ledger_are_judged_when_it_grows() {
-    let mut verifier = Verifier::new(Duration::from_millis(500), Some(0));
+    let mut verifier = opened(Duration::from_millis(500), Some(0));
     let mut out = Vec::new();
     let empty = ledger(0);
     (0..10).for_each(|index| verifier.frame(arrived(index), empty.track(VIDEO), &mut out));
@@ -227,7 +235,7 @@ proptest! {
         first in 0_u32..60, length in 0_u32..60,
     ) {
         let ledger = ledger(60);
-        let mut verifier = Verifier::new(Duration::from_millis(500), Some(0));
+        let mut verifier = opened(Duration::from_millis(500), Some(0));
         let mut out = Vec::new();
         for (index, kind) in arrivals {
             let frame = match kind {
