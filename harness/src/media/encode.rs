@@ -87,6 +87,7 @@ enum Inner {
     Vp8(Box<vp8::Vp8Encoder>),
     /// Keeps the type whole in a build without encoders.
     #[cfg(not(any(feature = "h264", feature = "libvpx")))]
+    #[expect(dead_code, reason = "it stands for the encoder that there is not")]
     None(std::convert::Infallible),
 }
 
