@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::model::Random;
+
 /// What to do to the datagrams of one connection in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -32,7 +34,7 @@ pub enum Fate {
 #[derive(Clone, Debug)]
 pub struct Impairer {
     config: Impairment,
-    state: u64,
+    random: Random,
 }
 
 impl Impairer {
@@ -40,25 +42,16 @@ impl Impairer {
     pub fn new(config: Impairment) -> Self {
         Self {
             config,
-            state: config.seed,
+            random: Random::new(config.seed),
         }
     }
 
     /// The fate of the next datagram.
     pub fn next_fate(&mut self) -> Fate {
-        if self.config.loss > 0.0 && self.unit() < self.config.loss {
+        if self.config.loss > 0.0 && self.random.unit() < self.config.loss {
             return Fate::Drop;
         }
         Fate::Pass(Duration::from_millis(u64::from(self.config.delay_ms)))
-    }
-
-    /// A number in 0..1 (SplitMix64, 53 bits).
-    fn unit(&mut self) -> f64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

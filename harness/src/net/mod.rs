@@ -5,6 +5,7 @@
 
 pub(crate) mod connecting;
 pub mod impair;
+pub mod model;
 pub mod real;
 pub mod tap;
 

@@ -1,0 +1,14 @@
+//! The simulated network: links as pure functions of (input, now) and a seed.
+//!
+//! Owns what becomes of a datagram between two simulated hosts. It owns no socket, no timer, no task and
+//! no clock: times are durations since the start of the run, and whoever carries the datagrams keeps them
+//! until they are due.
+
+mod link;
+mod random;
+mod spec;
+
+pub use link::{Arrival, Link, LinkCounts};
+pub use spec::{LinkSpec, LinkSpecError, Loss};
+
+pub(crate) use random::Random;
