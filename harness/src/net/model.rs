@@ -5,10 +5,12 @@
 //! until they are due.
 
 mod link;
+mod preset;
 mod random;
 mod spec;
 
 pub use link::{Arrival, Link, LinkCounts};
+pub use preset::{NetworkPreset, UnknownPreset};
 pub use spec::{LinkSpec, LinkSpecError, Loss};
 
 pub(crate) use random::Random;
