@@ -31,8 +31,8 @@ pub struct LinkSpec {
     /// Time added to the delay, drawn evenly from 0 to this for each datagram. Default 0.
     #[serde(rename = "jitter_ms", with = "fractional_millis")]
     pub jitter: Duration,
-    /// Whether jitter lets datagrams overtake each other; if not, a quick one waits for the one before.
-    /// Default no.
+    /// Whether jitter lets datagrams overtake each other. If not, a quick one waits for the one before, so
+    /// that in a dense stream most take nearly the whole jitter. Default no.
     pub reorder: bool,
     /// Share of datagrams that arrive twice, 0 to 1. Default 0.
     pub duplicate: f64,
