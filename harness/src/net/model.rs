@@ -4,6 +4,8 @@
 //! no clock: times are durations since the start of the run, and whoever carries the datagrams keeps them
 //! until they are due.
 
+mod action;
+mod file;
 mod link;
 pub mod nat;
 mod network;
@@ -12,6 +14,8 @@ mod random;
 mod spec;
 pub mod stun;
 
+pub use action::{LinkOf, NetworkAction};
+pub use file::{Access, AccessSpec, NetworkFile, NetworkFileError, ViewerAccess};
 pub use link::{Arrival, Link, LinkCounts};
 pub use nat::NatKind;
 pub use network::{Delivery, Direction, HostId, MAX_HOSTS, Network, NetworkCounts, NetworkError};
