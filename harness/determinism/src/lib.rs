@@ -38,7 +38,7 @@ use std::time::Duration;
     target_env = "gnu",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
-#[path = "linux.rs"]
+#[path = "linux/mod.rs"]
 mod system;
 
 #[cfg(not(all(
@@ -48,12 +48,6 @@ mod system;
 )))]
 #[path = "elsewhere.rs"]
 mod system;
-
-#[cfg_attr(
-    not(target_os = "linux"),
-    expect(dead_code, reason = "nothing draws from it elsewhere")
-)]
-mod stream;
 
 /// Why a thread could not enter a simulated run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,13 +71,13 @@ pub enum NotAvailable {
 ///
 /// It stays on its thread:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// fn send<T: Send>() {}
 /// send::<greenroom_determinism::Deterministic>();
 /// ```
 ///
 /// ```
-/// # #[cfg(all(target_os = "linux", target_env = "gnu"))]
+/// # #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 /// std::thread::spawn(|| {
 ///     use std::time::{Duration, SystemTime};
 ///

@@ -1,5 +1,9 @@
 //! What a thread sees inside a run, and what every other thread sees meanwhile.
-#![cfg(all(target_os = "linux", target_env = "gnu"))]
+#![cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 #![expect(clippy::disallowed_methods, reason = "the clocks are what is tested")]
 #![expect(
     clippy::unwrap_used,

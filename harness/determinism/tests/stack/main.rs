@@ -1,5 +1,9 @@
 //! Two peer connections of the real stack, over a network in memory, repeat byte for byte from a seed.
-#![cfg(all(target_os = "linux", target_env = "gnu"))]
+#![cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on should stop there, also in its helpers"

@@ -3,6 +3,8 @@
 //! Owns every `unsafe` block of the crate. The functions behave as the manual pages say for callers of any
 //! kind, because all code of the program goes through them.
 
+mod stream;
+
 use std::cell::Cell;
 use std::ffi::{CStr, c_int, c_long, c_uint, c_void};
 use std::fmt;
@@ -14,8 +16,8 @@ use std::time::Duration;
 
 use libc::{clockid_t, size_t, sockaddr, socklen_t, ssize_t, time_t, timespec, timeval};
 
+use self::stream::Stream;
 use crate::NotAvailable;
-use crate::stream::Stream;
 
 /// What a thread inside a run gets instead of the operating system's answers.
 struct Run {
