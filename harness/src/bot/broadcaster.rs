@@ -61,16 +61,18 @@ pub(crate) async fn run(
         ..BroadcasterRecord::default()
     };
     tokio::select! {
-        () = tokio::time::sleep_until(start) => {}
+        biased;
         () = told_to_leave(&mut commands) => return (record, sources),
+        () = tokio::time::sleep_until(start) => {}
     }
     let config = ClientConfig {
         observer: shared.frame_observer(&label),
         ..ClientConfig::default()
     };
     let dialed = tokio::select! {
-        dialed = shared.dialer.connect(config) => dialed,
+        biased;
         () = told_to_leave(&mut commands) => return (record, sources),
+        dialed = shared.dialer.connect(config) => dialed,
     };
     let (signaling, mut incoming) = match dialed {
         Ok(connected) => connected,
@@ -158,22 +160,28 @@ impl BroadcasterBot {
         commands: &mut mpsc::Receiver<BroadcasterCommand>,
     ) {
         let mut signaling_open = true;
+        let mut commands_open = true;
         loop {
             let wake_at = [self.next_turn(), self.leaving, self.next_message()]
                 .into_iter()
                 .flatten()
                 .min();
             tokio::select! {
-                () = sleep_until(wake_at), if wake_at.is_some() => {}
+                // What is due is done after every turn, so the timer may be last.
+                biased;
+                command = commands.recv(), if commands_open => match command {
+                    Some(command) => self.on_command(command),
+                    None => {
+                        commands_open = false;
+                        self.begin_leaving();
+                    }
+                },
                 event = incoming.next(), if signaling_open => match event {
                     Some(event) => self.on_signaling(event.at, event.event),
                     None => signaling_open = false,
                 },
                 Some(event) = events.recv() => self.on_engine(event),
-                command = commands.recv() => match command {
-                    Some(command) => self.on_command(command),
-                    None => self.begin_leaving(),
-                },
+                () = sleep_until(wake_at), if wake_at.is_some() => {}
             }
             let now = Instant::now();
             self.say_on_data_channels(now);

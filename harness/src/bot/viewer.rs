@@ -46,8 +46,9 @@ pub(crate) async fn run(
     mut commands: mpsc::Receiver<ViewerCommand>,
 ) -> Option<ViewerRecord> {
     tokio::select! {
-        () = tokio::time::sleep_until(start) => {}
+        biased;
         () = told_to_end(&mut commands) => return None,
+        () = tokio::time::sleep_until(start) => {}
     }
     Some(run_now(shared, spec, commands).await)
 }
@@ -64,10 +65,11 @@ async fn run_now(
         ..ClientConfig::default()
     };
     let dialed = tokio::select! {
-        dialed = shared.dialer.connect(config) => dialed,
+        biased;
         () = told_to_end(&mut commands) => {
             return ViewerRecord::new(label, spec.number, join, None);
         }
+        dialed = shared.dialer.connect(config) => dialed,
     };
     let (signaling, mut incoming) = match dialed {
         Ok(connected) => connected,
@@ -142,23 +144,25 @@ impl ViewerBot {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ticks_seen = 0_u32;
         let mut signaling_open = true;
+        let mut commands_open = true;
         loop {
             let decode_at = self.session.as_ref().and_then(Session::next_decode);
             tokio::select! {
-                Some(event) = events.recv() => self.on_engine(event),
+                // What has come is taken before time counts. Decoding is last: a decoder that is too slow is
+                // always due, and must keep nothing else waiting.
+                biased;
+                command = commands.recv(), if commands_open => match command {
+                    Some(command) => self.on_command(command),
+                    None => {
+                        commands_open = false;
+                        self.begin_ending(ViewerEnd::Left, Until::default());
+                    }
+                },
                 event = incoming.next(), if signaling_open => match event {
                     Some(event) => self.on_signaling(event.at, event.event),
                     None => signaling_open = false,
                 },
-                command = commands.recv() => match command {
-                    Some(command) => self.on_command(command),
-                    None => self.begin_ending(ViewerEnd::Left, Until::default()),
-                },
-                () = sleep_until(decode_at), if decode_at.is_some() => {
-                    if let Some(session) = &mut self.session {
-                        session.decode_due(Instant::now());
-                    }
-                }
+                Some(event) = events.recv() => self.on_engine(event),
                 _ = ticks.tick() => {
                     ticks_seen += 1;
                     if let Some(session) = &mut self.session {
@@ -166,6 +170,11 @@ impl ViewerBot {
                         if ticks_seen.is_multiple_of(10) {
                             session.second_passed();
                         }
+                    }
+                }
+                () = sleep_until(decode_at), if decode_at.is_some() => {
+                    if let Some(session) = &mut self.session {
+                        session.decode_due(Instant::now());
                     }
                 }
             }

@@ -58,6 +58,7 @@ async fn once(args: &RunArgs, number: u32) -> Result<Report, RunError> {
     let mut handle = run.start().await?;
     let line = ProgressLine::start(progress, viewers, streamed);
     let interrupted = tokio::select! {
+        biased;
         () = handle.wait() => false,
         () = interrupt_signal() => true,
     };

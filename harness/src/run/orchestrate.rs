@@ -122,15 +122,16 @@ impl Prepared {
             }
             let until = first_joined.map_or(deadline, |first| deadline.min(first.max(last_start) + limit));
             tokio::select! {
-                () = changed => {}
-                () = tokio::time::sleep_until(until) => return false,
-                // Bots that gave up do not announce it.
-                () = tokio::time::sleep(Duration::from_millis(100)) => {}
+                biased;
                 order = orders.recv() => match order {
                     Some(Order::Do(action)) => self.act(&action).await,
                     Some(Order::Interrupt) => return true,
                     None => return true,
                 },
+                () = changed => {}
+                () = tokio::time::sleep_until(until) => return false,
+                // Bots that gave up do not announce it.
+                () = tokio::time::sleep(Duration::from_millis(100)) => {}
             }
         }
     }
@@ -150,13 +151,14 @@ impl Prepared {
                 .peek()
                 .map_or(end, |timed| (ready_at + timed.at).min(end));
             tokio::select! {
-                () = tokio::time::sleep_until(next) => match timeline.next() {
-                    Some(TimedAction { action, .. }) => self.act(action).await,
-                    None => return false,
-                },
+                biased;
                 order = orders.recv() => match order {
                     Some(Order::Do(action)) => self.act(&action).await,
                     Some(Order::Interrupt) | None => return true,
+                },
+                () = tokio::time::sleep_until(next) => match timeline.next() {
+                    Some(TimedAction { action, .. }) => self.act(action).await,
+                    None => return false,
                 },
             }
         }

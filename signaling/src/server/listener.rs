@@ -20,6 +20,8 @@ pub(super) async fn serve(server: &Server, listener: TcpListener) -> Infallible 
     let mut backoff = Backoff::default();
     loop {
         tokio::select! {
+            // Those that have ended make room for those that come.
+            biased;
             Some(ended) = connections.join_next() => log_panic(ended),
             accepted = listener.accept(), if connections.len() < limit => match accepted {
                 Ok((stream, _)) => {
