@@ -40,6 +40,6 @@ pub use run::{BroadcasterHandle, RunHandle, ViewerHandle};
 pub use run::{Environment, LedgerFileError, Run, RunError};
 pub use scenario::{
     Action, AudioHole, AudioSource, Deadlines, DecodeSelection, JoinSpec, MAX_VIEWERS, MediaFault, MediaSpec,
-    Muting, NetworkSpec, Party, PlantedDelays, RoleSelection, RoomSpec, Scenario, ScenarioError, SourceFlaws,
-    TimedAction,
+    Muting, NetworkSpec, Party, PlantedDelays, RoleSelection, RoomSpec, Scenario, ScenarioError,
+    ScenarioFileError, SourceFlaws, TimedAction,
 };

@@ -4,6 +4,7 @@
 
 mod action;
 mod fault;
+mod file;
 mod media;
 pub(crate) mod serial;
 mod validate;
@@ -13,10 +14,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::net::impair::Impairment;
+use crate::net::model::NetworkFile;
 use serial::millis;
 
 pub use action::{Action, Muting, Party, TimedAction};
 pub use fault::{AudioHole, MediaFault, PlantedDelays, SourceFlaws};
+pub use file::ScenarioFileError;
 pub use media::{AudioSource, MediaSpec};
 pub use validate::ScenarioError;
 
@@ -123,13 +126,16 @@ pub struct JoinSpec {
 }
 
 /// What the network does to datagrams.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkSpec {
     /// From the broadcaster to the viewers.
     pub down: Option<Impairment>,
     /// From the viewers to the broadcaster.
     pub up: Option<Impairment>,
+    /// The simulated network: who has which links and which NAT. Real sockets know nothing of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sim: Option<NetworkFile>,
 }
 
 /// Limits that decide the verdict.

@@ -97,6 +97,33 @@ fn flags_win_over_the_environment_and_that_over_the_defaults() {
 }
 
 #[test]
+fn a_scenario_file_wins_over_the_defaults_and_flags_win_over_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = "seed = 5\nduration = \"400ms\"\nmedia.size = \"160x90\"\n\
+                [[rooms]]\nname = \"file\"\nviewers = 2\n\
+                [[timeline]]\nat = \"100ms\"\naction = { chat = { from = { viewer = 2 }, text = \"hi\" } }\n";
+    std::fs::write(dir.path().join("call.toml"), file).unwrap();
+    let run = |args: &[&str], seed: Option<&str>| {
+        let mut command = greenroom(dir.path(), &["run", "call.toml", "--reporter", "json"]);
+        if let Some(seed) = seed {
+            command.env("GREENROOM_SEED", seed);
+        }
+        let output = command.args(args).output().unwrap();
+        let report: Report = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)));
+        report.scenario
+    };
+    let scenario = run(&[], None);
+    assert_eq!(scenario, greenroom::Scenario::from_toml(file).unwrap());
+    // A flag that is set to its default is set.
+    let changed = run(&["--seed", "1", "--duration", "300ms"], Some("9"));
+    assert_eq!((changed.seed, changed.duration), (1, Duration::from_millis(300)));
+    assert_eq!(changed.rooms, scenario.rooms);
+    assert_eq!(changed.timeline, scenario.timeline);
+    assert_eq!(run(&[], Some("9")).seed, 9);
+}
+
+#[test]
 fn every_flag_reaches_the_scenario() {
     let dir = tempfile::tempdir().unwrap();
     let clip = dir.path().join("clip.y4m");

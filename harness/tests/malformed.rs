@@ -83,7 +83,28 @@ fn malformed_inputs_are_refused_with_104_the_problem_and_the_remedy() {
     write("mp3.wav", &wav(0x55, 1, 48_000, 16, 4_000));
     write("huge.wav", &wav(1, 1, 48_000, 16, u32::MAX));
     write("short.wav", &wav(1, 1, 48_000, 16, 100));
+    write("viewrs.toml", b"seed = 1\n[[rooms]]\nviewrs = 3\n");
+    write("late.toml", b"[[timeline]]\nat = \"11s\"\naction = \"join\"\n");
+    write("latin.toml", b"# \xe4\n");
+    write(
+        "rooms.toml",
+        b"[[rooms]]\nname = \"a\"\n[[rooms]]\nname = \"b\"\n",
+    );
     let cases: &[(&[&str], &str)] = &[
+        (
+            &["run", "viewrs.toml"],
+            "viewrs.toml: line 3, column 1: unknown field `viewrs`; did you mean `viewers`?",
+        ),
+        (&["run", "late.toml"], "line 2, column 6: timeline[0].at_ms"),
+        (&["run", "latin.toml"], "UTF-8"),
+        (&["run", "missing.toml"], "missing.toml"),
+        (&["run", "rooms.toml", "--room", "c"], "leave it out"),
+        (&["run", "rooms.toml", "late.toml"], "a run has one"),
+        (&["run", "rooms.toml", "not a url"], "ws://HOST:PORT/"),
+        (
+            &["run", "ws://127.0.0.1:9/", "ws://127.0.0.1:9/"],
+            "a run has one",
+        ),
         (&["run", "--codec", "vp8", "--video", "empty.ivf"], "empty.ivf"),
         (&["run", "--codec", "vp8", "--video", "text.ivf"], "DKIF"),
         (&["run", "--codec", "vp8", "--video", "vp9.ivf"], "VP80"),

@@ -1,12 +1,14 @@
 //! The flags, and what they may say.
 //!
-//! Owns parsing and help. Flags win over the environment (`GREENROOM_*`), and that over the defaults.
+//! Owns parsing and help. Flags win over the environment (`GREENROOM_*`), that over a scenario file, and the file
+//! over the defaults.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Parser, Subcommand, ValueEnum};
 use greenroom_fixtures::Size;
 
 use crate::media::codec::Codec;
@@ -19,6 +21,7 @@ use crate::scenario::{AudioSource, DecodeSelection, RoleSelection};
     greenroom run                                  one broadcaster, four viewers, ten seconds, a verdict\n  \
     greenroom run --viewers 50 --duration 30s      how does it scale here?\n  \
     greenroom run ws://127.0.0.1:3000/             the same against your own server\n  \
+    greenroom run call.toml --seed 7               a scenario from a file\n  \
     greenroom serve --listen 127.0.0.1:3000        greenroom's signaling server\n\n\
     Exit codes: 0 pass, 99 checks failed, 104 bad input, 105 interrupted, 109 greenroom failed,\n\
     120 invalid (the run says nothing about your system), 130 killed by a second Ctrl-C.")]
@@ -45,14 +48,17 @@ pub(super) enum Command {
     greenroom run --viewers 8 --duration 30s --decode all\n  \
     greenroom run ws://10.0.0.5:3000/ --room stage --join-rate 20/s --viewers 200\n  \
     greenroom run --video clip.y4m --audio talk.wav --bitrate 2M --reporter json > report.json\n  \
-    greenroom run --codec vp8 --video clip.ivf --data-channel\n\n\
+    greenroom run --codec vp8 --video clip.ivf --data-channel\n  \
+    greenroom run call.toml ws://10.0.0.5:3000/ --duration 5s\n\n\
     Broadcaster and viewers in two processes are one run when they share a ledger:\n  \
     greenroom serve --listen 127.0.0.1:3000 &\n  \
     greenroom run ws://127.0.0.1:3000/ --role broadcaster --viewers 50 --ledger ledger.jsonl &\n  \
     greenroom run ws://127.0.0.1:3000/ --role viewers --viewers 50 --ledger ledger.jsonl")]
 pub(super) struct RunArgs {
-    /// Signaling server, ws://HOST:PORT/; greenroom starts its own if absent
-    pub(super) url: Option<String>,
+    /// Signaling server, ws://HOST:PORT/, of greenroom's own if absent; and a scenario file, which ends in
+    /// .toml. Flags win over what the file says
+    #[arg(value_name = "SCENARIO.toml|URL", num_args = 0..=2)]
+    pub(super) targets: Vec<String>,
 
     /// Room in which the bots meet
     #[arg(
@@ -145,6 +151,28 @@ pub(super) struct RunArgs {
         value_delimiter = ','
     )]
     pub(super) reporter: Vec<Reporter>,
+}
+
+/// Which flags somebody set, on the command line or in the environment, rather than left to their defaults.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Given(Vec<String>);
+
+impl Given {
+    /// Those of a subcommand.
+    pub(super) fn of(matches: &ArgMatches) -> Self {
+        let given = matches.ids().filter(|id| {
+            matches!(
+                matches.value_source(id.as_str()),
+                Some(ValueSource::CommandLine | ValueSource::EnvVariable)
+            )
+        });
+        Self(given.map(ToString::to_string).collect())
+    }
+
+    /// Whether this one was set.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|given| given == name)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -13,15 +13,21 @@ use std::ffi::OsStr;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
-use self::args::{Cli, Command};
+use self::args::{Cli, Command, Given};
 use crate::report::Style;
 
 /// Parses the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+        let given = matches
+            .subcommand()
+            .map_or_else(Given::default, |(_, matches)| Given::of(matches));
+        Cli::from_arg_matches(&matches).map(|cli| (cli, given))
+    });
+    let (cli, given) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // `--help` and `--version` come this way too, and are no errors.
             let code = if error.use_stderr() {
@@ -42,7 +48,7 @@ pub fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         match cli.command {
-            Command::Run(args) => run::run(*args).await,
+            Command::Run(args) => run::run(*args, &given).await,
             Command::Serve(args) => serve::serve(args).await,
             Command::Fixture { command } => fixture::fixture(command),
         }

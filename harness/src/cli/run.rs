@@ -1,26 +1,33 @@
-//! `greenroom run`: builds the scenario from flags, conducts it, prints the report.
+//! `greenroom run`: builds the scenario from a file and flags, conducts it, prints the report.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::args::{Reporter, RunArgs};
+use super::args::{Given, Reporter, RunArgs};
 use super::progress::ProgressLine;
 use super::{complain, exit, style_of};
 use crate::check::Verdict;
 use crate::report::Report;
 use crate::run::{Run, RunError};
-use crate::scenario::{JoinSpec, MediaSpec, RoleSelection, RoomSpec, Scenario};
+use crate::scenario::{RoleSelection, Scenario};
 
 /// Does the runs that the flags ask for; gives the worst exit code.
-pub(super) async fn run(args: RunArgs) -> u8 {
+pub(super) async fn run(args: RunArgs, given: &Given) -> u8 {
+    let plan = match Plan::of(&args, given) {
+        Ok(plan) => plan,
+        Err(message) => {
+            complain(&message);
+            return exit::BAD_INPUT;
+        }
+    };
     let mut code = exit::PASS;
     let mut reports = Vec::new();
     for number in 1..=args.repeat {
         if args.repeat > 1 {
             let _ = writeln!(std::io::stderr(), "run {number} of {}", args.repeat);
         }
-        match once(&args, number).await {
+        match once(&args, &plan, number).await {
             Ok(report) => {
                 code = exit::worse(code, report.exit_code());
                 print(&args, &report);
@@ -42,11 +49,11 @@ pub(super) async fn run(args: RunArgs) -> u8 {
     code
 }
 
-async fn once(args: &RunArgs, number: u32) -> Result<Report, RunError> {
-    let scenario = scenario(args);
-    let viewers = u64::from(args.viewers);
+async fn once(args: &RunArgs, plan: &Plan, number: u32) -> Result<Report, RunError> {
+    let scenario = plan.scenario.clone();
+    let viewers = scenario.rooms.iter().map(|room| u64::from(room.viewers)).sum();
     let streamed = scenario.streamed();
-    let mut run = match &args.url {
+    let mut run = match &plan.url {
         Some(url) => Run::against(url.clone()),
         None => Run::embedded(),
     };
@@ -94,47 +101,93 @@ pub(super) async fn interrupt_signal() {
     }
 }
 
-fn scenario(args: &RunArgs) -> Scenario {
-    let role = RoleSelection::from(args.role);
-    let timeline = match role {
+/// What to run, and where.
+struct Plan {
+    scenario: Scenario,
+    url: Option<String>,
+}
+
+impl Plan {
+    /// What the file says, if there is one, and the flags over it.
+    fn of(args: &RunArgs, given: &Given) -> Result<Self, String> {
+        let (files, urls): (Vec<_>, Vec<_>) =
+            args.targets.iter().partition(|target| target.ends_with(".toml"));
+        let (file, url) = match (files.as_slice(), urls.as_slice()) {
+            ([], [] | [_]) | ([_], [] | [_]) => (files.first(), urls.first()),
+            (_, []) => return Err("two scenario files are given; a run has one".to_owned()),
+            _ => return Err("two signaling servers are given; a run has one".to_owned()),
+        };
+        let scenario = match file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+                let scenario = Scenario::from_toml(&text).map_err(|error| format!("{path}: {error}"))?;
+                over(scenario, args, |flag| given.has(flag))?
+            }
+            None => over(without_file(args), args, |_| true)?,
+        };
+        Ok(Self {
+            scenario,
+            url: url.map(|url| (*url).clone()),
+        })
+    }
+}
+
+/// What flags alone do: one room, and on the way a line of chat and a short mute.
+fn without_file(args: &RunArgs) -> Scenario {
+    let timeline = match RoleSelection::from(args.role) {
         // Somebody else's broadcaster has its own plans.
         RoleSelection::Viewers => Vec::new(),
         RoleSelection::All | RoleSelection::Broadcaster => {
             Scenario::default_timeline(args.warmup, args.duration)
         }
     };
-    let defaults = Scenario::default();
     Scenario {
-        seed: args.seed,
-        rooms: vec![RoomSpec {
-            name: args.room.clone(),
-            viewers: args.viewers,
-        }],
-        role,
-        media: MediaSpec {
-            codec: args.codec,
-            video: args.video.clone(),
-            audio: args.audio.clone().unwrap_or_default(),
-            adapt: args.adapt,
-            data_channel: args.data_channel,
-            fps: args.fps,
-            bitrate_bps: args.bitrate,
-            ..MediaSpec::default()
-        },
-        join: JoinSpec {
-            rate_per_s: args.join_rate,
-            broadcaster_delay: Duration::ZERO,
-        },
-        warmup: args.warmup,
-        duration: args.duration,
         timeline,
-        deadlines: crate::scenario::Deadlines {
-            frame: args.deadline,
-            ..defaults.deadlines.clone()
-        },
-        decode: args.decode,
-        ..defaults
+        ..Scenario::default()
     }
+}
+
+/// The scenario with those flags that count.
+fn over(mut scenario: Scenario, args: &RunArgs, counts: impl Fn(&str) -> bool) -> Result<Scenario, String> {
+    let set = |flag: &str, change: &mut dyn FnMut()| {
+        if counts(flag) {
+            change();
+        }
+    };
+    if counts("room") {
+        match scenario.rooms.as_mut_slice() {
+            [room] => room.name.clone_from(&args.room),
+            rooms => {
+                return Err(format!(
+                    "--room names one room, but the scenario has {}; leave it out",
+                    rooms.len()
+                ));
+            }
+        }
+    }
+    set("viewers", &mut || {
+        for room in &mut scenario.rooms {
+            room.viewers = args.viewers;
+        }
+    });
+    let media = &mut scenario.media;
+    set("codec", &mut || media.codec = args.codec);
+    set("video", &mut || media.video.clone_from(&args.video));
+    set("audio", &mut || {
+        media.audio = args.audio.clone().unwrap_or_default()
+    });
+    set("adapt", &mut || media.adapt = args.adapt);
+    set("data_channel", &mut || media.data_channel = args.data_channel);
+    set("fps", &mut || media.fps = args.fps);
+    set("bitrate", &mut || media.bitrate_bps = args.bitrate);
+    set("seed", &mut || scenario.seed = args.seed);
+    set("role", &mut || scenario.role = args.role.into());
+    set("join_rate", &mut || scenario.join.rate_per_s = args.join_rate);
+    set("warmup", &mut || scenario.warmup = args.warmup);
+    set("duration", &mut || scenario.duration = args.duration);
+    set("deadline", &mut || scenario.deadlines.frame = args.deadline);
+    set("decode", &mut || scenario.decode = args.decode);
+    Ok(scenario)
 }
 
 /// The run folder: the one that was asked for, or a new one named for the time.

@@ -8,12 +8,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::model::Random;
+use crate::scenario::serial::millis_number;
 
 /// What to do to the datagrams of one connection in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Impairment {
     /// Delay of every datagram in milliseconds. Default 0.
+    #[serde(with = "millis_number")]
     pub delay_ms: u32,
     /// Share of datagrams lost, 0 to 1, each independently. Default 0.
     pub loss: f64,

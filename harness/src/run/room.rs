@@ -152,6 +152,8 @@ impl RoomRun {
             Action::BroadcasterReturn => self.start_broadcaster(Instant::now()),
             // The server belongs to the run.
             Action::KillServer => {}
+            // The simulated network takes it; real sockets have nothing to do it to.
+            Action::Network(_) => {}
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::serial::millis;
+use crate::net::model::NetworkAction;
 
 /// An action at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub struct TimedAction {
 }
 
 /// Something that happens during a run, in every room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     /// Somebody says something.
@@ -59,6 +60,8 @@ pub enum Action {
     BroadcasterReturn,
     /// The embedded signaling server vanishes.
     KillServer,
+    /// Something happens to the simulated network.
+    Network(NetworkAction),
 }
 
 /// What is muted or unmuted.

@@ -24,7 +24,7 @@ use thiserror::Error;
 use super::nat::{MAPPING_TIMEOUT, NatKind};
 use super::preset::NetworkPreset;
 use super::spec::{LinkSpec, LinkSpecError};
-use crate::scenario::serial::millis;
+use crate::scenario::serial::{millis, position};
 
 /// Who has which links and which NAT. The default is a perfect network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -248,16 +248,6 @@ impl ViewerAccess {
             nat: self.nat,
         }
     }
-}
-
-/// Line and column, from 1, of a place in bytes.
-fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (
-        before.matches('\n').count() + 1,
-        before[line_start..].chars().count() + 1,
-    )
 }
 
 #[cfg(test)]

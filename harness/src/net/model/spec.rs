@@ -10,6 +10,8 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::scenario::serial::TimeVisitor;
+
 /// The longest delay or jitter that a link may have.
 const LONGEST: Duration = Duration::from_secs(60);
 /// The largest queue; it bounds what a link remembers.
@@ -282,7 +284,7 @@ impl<'de> Deserialize<'de> for Loss {
 
 /// Durations as milliseconds with a fraction: a local network takes 0.3 ms. Exact to the microsecond.
 mod fractional_millis {
-    use super::{Deserialize, Deserializer, Duration, Error, Serializer};
+    use super::{Deserializer, Duration, Serializer, TimeVisitor};
 
     pub(super) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         match u64::try_from(time.as_micros()).unwrap_or(u64::MAX) {
@@ -292,13 +294,7 @@ mod fractional_millis {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        let millis = f64::deserialize(deserializer)?;
-        if !(0.0..=1e12).contains(&millis) {
-            return Err(D::Error::custom(format!(
-                "{millis} is not a time in milliseconds; expected 0 to 60000"
-            )));
-        }
-        Ok(Duration::from_micros((millis * 1e3).round() as u64))
+        deserializer.deserialize_any(TimeVisitor { fractional: true })
     }
 }
 
