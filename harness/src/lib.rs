@@ -21,6 +21,8 @@ mod check;
 pub mod cli;
 mod clock;
 pub mod engine;
+#[cfg(feature = "sim")]
+pub mod explore;
 mod fault;
 pub mod measure;
 pub mod media;
@@ -35,7 +37,7 @@ pub use bot::dial::{ByteStream, DialError, Dialer, UrlError};
 pub use bot::source::SourceError;
 pub use check::{Breach, Criterion, Finding, FindingKind, Limit, Severity, Verdict};
 pub use clock::{RunClock, micros};
-pub use report::{EXIT_INTERRUPTED, REPORT_VERSION, Report, Style};
+pub use report::{EXIT_INTERRUPTED, REPORT_VERSION, Report, Simulated, Style};
 pub use run::{BroadcasterHandle, RunHandle, ViewerHandle};
 pub use run::{Environment, LedgerFileError, Run, RunError};
 pub use scenario::{

@@ -3,6 +3,7 @@
 //! Owns the description and its validation. It starts nothing.
 
 mod action;
+mod disturbance;
 mod fault;
 mod file;
 mod media;

@@ -202,6 +202,11 @@ fn malformed_inputs_are_refused_with_104_the_problem_and_the_remedy() {
         (&["fixture", "generate", "--size", "big", "x.y4m"], "--size"),
         (&["fixture", "generate", "--size", "3x3", "x.y4m"], "--size"),
         (&["fixture", "generate", "missing/dir/x.y4m"], "missing/dir/x.y4m"),
+        (&["run", "--sim", "modem"], "lossy"),
+        (&["run", "--sim", "missing.toml"], "missing.toml"),
+        (&["run", "ws://127.0.0.1:9/", "--sim", "lan"], "leave the URL"),
+        (&["explore", "missing.toml"], "missing.toml"),
+        (&["explore", "--seeds", "0"], "1..=1000000"),
         (&["walk"], "--help"),
     ];
     for (args, expect) in cases {

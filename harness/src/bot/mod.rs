@@ -46,6 +46,11 @@ pub(crate) struct Shared {
     /// cannot be known.
     pub(crate) reference: Option<Mutex<reference::Reference>>,
     pub(crate) clip: String,
+    /// The network in memory, in a simulated run, and which room of it this is.
+    #[cfg(feature = "sim")]
+    pub(crate) network: Option<Arc<crate::net::sim::SimNet>>,
+    #[cfg(feature = "sim")]
+    pub(crate) room_number: usize,
     /// Prefix of peer labels, when there are several rooms.
     pub(crate) label_prefix: String,
 }
@@ -58,6 +63,18 @@ impl Shared {
 
     pub(crate) fn figures(&self) -> MutexGuard<'_, Figures> {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The address that a bot's next connection binds to, where it is not the engine's to choose.
+    #[cfg(feature = "sim")]
+    pub(crate) fn bind_for(&self, party: crate::scenario::Party) -> Option<std::net::SocketAddr> {
+        self.network.as_ref()?.address_of(self.room_number, party)
+    }
+
+    /// The engine chooses.
+    #[cfg(not(feature = "sim"))]
+    pub(crate) fn bind_for(&self, _party: crate::scenario::Party) -> Option<std::net::SocketAddr> {
+        None
     }
 
     /// The picture that a stamp names, if it can be drawn here.

@@ -110,6 +110,8 @@ pub(crate) struct SessionSpec {
     pub(crate) id: ConnectionId,
     pub(crate) broadcaster: PeerId,
     pub(crate) viewer: String,
+    /// Number of the viewer, from 1.
+    pub(crate) number: u32,
     pub(crate) handle: ConnectionHandle,
     /// Whether to decode.
     pub(crate) decode: bool,
@@ -123,9 +125,7 @@ impl Session {
     pub(crate) fn new(shared: Arc<Shared>, spec: SessionSpec) -> Self {
         let offset = clock_offset_of(&shared, &shared.ledger.lock());
         let deadline = shared.scenario.deadlines.frame;
-        let delay = shared.scenario.network.down.map_or(Duration::ZERO, |impairment| {
-            Duration::from_millis(u64::from(impairment.delay_ms))
-        });
+        let delay = shared.scenario.scripted_delay(spec.number);
         let planted = &shared.scenario.planted_delays;
         let delay = delay + planted.capture + planted.encode + planted.decode;
         let most = shared.scenario.media.bitrate_bps;

@@ -27,6 +27,7 @@ use crate::engine::{
 use crate::measure::join::{JoinPhase, JoinTimes};
 use crate::measure::measured::PeerErrorKind;
 use crate::net::impair::Impairment;
+use crate::scenario::Party;
 use crate::trace::TraceKind;
 
 pub(crate) use self::record::{ChatLine, ViewerCommand, ViewerEnd, ViewerRecord, ViewerSpec};
@@ -342,6 +343,7 @@ impl ViewerBot {
             direction: MediaDirection::Receive {
                 keep_access_units: self.spec.decode,
             },
+            bind: self.shared.bind_for(Party::Viewer(self.spec.number)),
             tap: self.shared.tap(&self.record.label, id),
             impairment: self.shared.scenario.network.up.map(|impairment| Impairment {
                 // One stream of losses per viewer.
@@ -365,6 +367,7 @@ impl ViewerBot {
                 id,
                 broadcaster,
                 viewer,
+                number: self.spec.number,
                 handle,
                 decode: self.spec.decode,
                 sampled: self.spec.sampled,

@@ -149,14 +149,13 @@ impl Finding {
 /// Lost frames that the scenario itself asked for: no more than the scripted loss can have cost, even if
 /// nothing was repaired.
 pub(super) fn explained_losses(scenario: &Scenario, viewer: &ViewerFigures) -> u64 {
-    let Some(loss) = scenario
-        .network
-        .down
-        .map(|impairment| impairment.loss)
-        .filter(|loss| *loss > 0.0)
-    else {
+    if scenario.starves(viewer.number) {
+        return viewer.tally.lost;
+    }
+    let loss = scenario.scripted_loss(viewer.number);
+    if loss <= 0.0 {
         return 0;
-    };
+    }
     let packets = viewer
         .rtp
         .map_or(0, |rtp| rtp.packets_received + rtp.packets_lost) as f64;
@@ -300,7 +299,8 @@ fn connection_findings(scenario: &Scenario, viewer: &ViewerFigures, findings: &m
         let message = format!(
             "{peer} got its first key frame {waited:.0} ms after it was connected; the limit is {limit:.0} ms"
         );
-        findings.push(Finding::error(FindingKind::KeyFrameLate, peer, message));
+        findings
+            .push(Finding::error(FindingKind::KeyFrameLate, peer, message).with(disturbed(scenario, viewer)));
     }
 }
 
@@ -314,7 +314,7 @@ fn frame_findings(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut Ve
             "{peer} froze {} time(s), {:.0} ms in all, {:.0} ms at the longest",
             freezes.count, freezes.total_ms, freezes.longest_ms
         );
-        let explained = explained_freezes(scenario);
+        let explained = explained_freezes(scenario, viewer.number);
         let severity = if explained {
             Severity::Note
         } else {
@@ -365,12 +365,18 @@ fn chat_findings(measured: &Measured, viewer: &ViewerFigures, findings: &mut Vec
     }
 }
 
+/// How bad it is that something came late: what the scenario itself disturbs is repaired late.
+pub(super) fn disturbed(scenario: &Scenario, viewer: &ViewerFigures) -> Severity {
+    if scenario.disturbs(viewer.number) {
+        Severity::Note
+    } else {
+        Severity::Error
+    }
+}
+
 /// Whether the scenario makes the picture stop by itself.
-fn explained_freezes(scenario: &Scenario) -> bool {
-    scenario
-        .network
-        .down
-        .is_some_and(|impairment| impairment.loss > 0.0)
+fn explained_freezes(scenario: &Scenario, viewer: u32) -> bool {
+    scenario.disturbs(viewer)
 }
 
 /// Stamps that may be unreadable in any run, however short; in a longer one it is one in a hundred.

@@ -2,7 +2,7 @@
 //!
 //! Owns how each is recognised in the figures and the limits above which it is one.
 
-use super::findings::{Finding, FindingKind, Severity, numbers};
+use super::findings::{Finding, FindingKind, Severity, disturbed, numbers};
 use super::tally::of_tally;
 use crate::measure::measured::{DataBothWays, ViewerFigures};
 use crate::measure::quality::BAD_PSNR_DB;
@@ -49,7 +49,10 @@ pub(super) fn of_viewer(scenario: &Scenario, viewer: &ViewerFigures, findings: &
 /// Sound packets that the scripted loss can have cost: no more than four standard deviations above its mean,
 /// even if nothing was repaired.
 pub(super) fn explained_sound_losses(scenario: &Scenario, viewer: &ViewerFigures) -> u64 {
-    let loss = scenario.network.down.map_or(0.0, |impairment| impairment.loss);
+    if scenario.starves(viewer.number) {
+        return viewer.sound_tally.lost;
+    }
+    let loss = scenario.scripted_loss(viewer.number);
     let expected = viewer.sound_tally.expected as f64;
     let most = expected * loss + 4.0 * (expected * loss * (1.0 - loss)).sqrt() + 1.0;
     if loss > 0.0 && viewer.sound_tally.lost as f64 <= most {
@@ -107,7 +110,9 @@ fn heard(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut Vec<Finding
             "{peer} heard {} ms of sound later than a second after the mute was signaled",
             sound.audible_while_muted_ms
         );
-        findings.push(Finding::error(FindingKind::HeardWhileMuted, peer, message));
+        findings.push(
+            Finding::error(FindingKind::HeardWhileMuted, peer, message).with(disturbed(scenario, viewer)),
+        );
     }
     if let Some(tones) = viewer.tones
         && let (Some(frequency), Some(ratio)) = (tones.median_hz, tones.ratio)
@@ -144,7 +149,8 @@ fn lip_sync(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut Vec<Find
             "{peer} heard sound {by:.0} ms {way} than it saw the picture (median of {}; the limit is {limit:.0} ms)",
             offset.count
         );
-        findings.push(Finding::error(FindingKind::LipSync, peer, message));
+        // A lost picture is repaired, and waits for that; lost sound is not.
+        findings.push(Finding::error(FindingKind::LipSync, peer, message).with(disturbed(scenario, viewer)));
     }
 }
 
@@ -177,10 +183,7 @@ fn frame_rate(viewer: &ViewerFigures, findings: &mut Vec<Finding>) {
 
 fn after_stop(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut Vec<Finding>) {
     let peer = &viewer.label;
-    let delay = scenario
-        .network
-        .down
-        .map_or(0.0, |impairment| f64::from(impairment.delay_ms));
+    let delay = scenario.scripted_delay(viewer.number).as_secs_f64() * 1_000.0;
     if let Some(after) = viewer
         .media_after_stop_ms
         .filter(|after| *after > STOP_GRACE_MS + delay)
@@ -189,7 +192,9 @@ fn after_stop(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut Vec<Fi
             "{peer} still got media {:.1} s after the stop was signaled",
             after / 1_000.0
         );
-        findings.push(Finding::error(FindingKind::MediaAfterStop, peer, message));
+        findings.push(
+            Finding::error(FindingKind::MediaAfterStop, peer, message).with(disturbed(scenario, viewer)),
+        );
     }
 }
 
@@ -200,7 +205,8 @@ pub(super) fn of_messages(scenario: &Scenario, data: &DataBothWays, findings: &m
     let impaired = [scenario.network.down, scenario.network.up]
         .into_iter()
         .flatten()
-        .any(|impairment| impairment.loss > 0.0 || impairment.delay_ms > 0);
+        .any(|impairment| impairment.loss > 0.0 || impairment.delay_ms > 0)
+        || scenario.network.sim.is_some();
     let lost_severity = if impaired { Severity::Note } else { Severity::Error };
     for (way, figures) in [
         ("from the broadcaster", &data.down),

@@ -36,6 +36,8 @@ pub(super) enum Command {
     Run(Box<RunArgs>),
     /// Serve greenroom's signaling protocol until Ctrl-C
     Serve(ServeArgs),
+    /// Run a scenario in virtual time under faults drawn from many seeds, and shrink what fails
+    Explore(ExploreArgs),
     /// Make test clips
     Fixture {
         #[command(subcommand)]
@@ -48,6 +50,7 @@ pub(super) enum Command {
     greenroom run --viewers 8 --duration 30s --decode all\n  \
     greenroom run ws://10.0.0.5:3000/ --room stage --join-rate 20/s --viewers 200\n  \
     greenroom run --video clip.y4m --audio talk.wav --bitrate 2M --reporter json > report.json\n  \
+    greenroom run --sim lossy --duration 10m --seed 7\n  \
     greenroom run --codec vp8 --video clip.ivf --data-channel\n  \
     greenroom run call.toml ws://10.0.0.5:3000/ --duration 5s\n\n\
     Broadcaster and viewers in two processes are one run when they share a ledger:\n  \
@@ -97,6 +100,10 @@ pub(super) struct RunArgs {
     /// File by which a broadcaster and viewers in two processes are one run
     #[arg(long, env = "GREENROOM_LEDGER", value_name = "FILE")]
     pub(super) ledger: Option<PathBuf>,
+
+    /// Run in virtual time over a simulated network: lan, wifi, lte, 3g, satellite, lossy, or a TOML file
+    #[arg(long, env = "GREENROOM_SIM", value_name = "PRESET|FILE.toml")]
+    pub(super) sim: Option<String>,
 
     /// Codec of the video: h264 is encoded live; vp8 comes from an IVF file, or from the one in greenroom
     #[arg(long, env = "GREENROOM_CODEC", default_value = "h264", value_name = "h264|vp8", value_parser = parse_codec)]
@@ -213,6 +220,34 @@ pub(super) struct ServeArgs {
         value_name = "ADDR:PORT"
     )]
     pub(super) listen: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    greenroom explore --seeds 1000\n  \
+    greenroom explore --seeds 1 --from 182          the same seed again\n  \
+    greenroom explore call.toml --seeds 200 --duration 30s")]
+pub(super) struct ExploreArgs {
+    /// Scenario file; three viewers for ten seconds if absent
+    #[arg(value_name = "SCENARIO.toml")]
+    pub(super) scenario: Option<String>,
+
+    /// Seeds
+    #[arg(long, env = "GREENROOM_SEEDS", default_value_t = 100, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) seeds: u32,
+
+    /// First seed
+    #[arg(long, env = "GREENROOM_SEED", default_value_t = 1, value_name = "N")]
+    pub(super) from: u64,
+
+    /// Runs at once; as many as there are cores if absent
+    #[arg(long, env = "GREENROOM_JOBS", value_name = "N")]
+    pub(super) jobs: Option<usize>,
+
+    /// Time to stream in each run
+    #[arg(long, env = "GREENROOM_DURATION", value_name = "TIME", value_parser = parse_duration)]
+    pub(super) duration: Option<Duration>,
 }
 
 #[derive(Debug, Subcommand)]

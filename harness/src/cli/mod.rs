@@ -4,6 +4,7 @@
 
 mod args;
 mod exit;
+mod explore;
 mod fixture;
 mod progress;
 mod run;
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
     let code = runtime.block_on(async {
         match cli.command {
             Command::Run(args) => run::run(*args, &given).await,
+            Command::Explore(args) => explore::run(args).await,
             Command::Serve(args) => serve::serve(args).await,
             Command::Fixture { command } => fixture::fixture(command),
         }

@@ -4,10 +4,13 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
+use greenroom_fixtures::Size;
+
 use super::args::{Given, Reporter, RunArgs};
 use super::progress::ProgressLine;
 use super::{complain, exit, style_of};
 use crate::check::Verdict;
+use crate::net::model::{NetworkFile, NetworkPreset};
 use crate::report::Report;
 use crate::run::{Run, RunError};
 use crate::scenario::{RoleSelection, Scenario};
@@ -53,11 +56,17 @@ async fn once(args: &RunArgs, plan: &Plan, number: u32) -> Result<Report, RunErr
     let scenario = plan.scenario.clone();
     let viewers = scenario.rooms.iter().map(|room| u64::from(room.viewers)).sum();
     let streamed = scenario.streamed();
+    let simulated = scenario.network.sim.is_some();
     let mut run = match &plan.url {
         Some(url) => Run::against(url.clone()),
+        None if simulated => Run::simulated(scenario.seed),
         None => Run::embedded(),
     };
     run = run.scenario(scenario).output_dir(output_dir(args, number));
+    if simulated {
+        // Its time is not ours: there is nothing to wait for on the way.
+        return run.run().await;
+    }
     if let Some(ledger) = &args.ledger {
         run = run.ledger(ledger.clone());
     }
@@ -117,7 +126,7 @@ impl Plan {
             (_, []) => return Err("two scenario files are given; a run has one".to_owned()),
             _ => return Err("two signaling servers are given; a run has one".to_owned()),
         };
-        let scenario = match file {
+        let mut scenario = match file {
             Some(path) => {
                 let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
                 let scenario = Scenario::from_toml(&text).map_err(|error| format!("{path}: {error}"))?;
@@ -125,11 +134,35 @@ impl Plan {
             }
             None => over(without_file(args), args, |_| true)?,
         };
+        if let Some(sim) = &args.sim {
+            scenario.network.sim = Some(network(sim)?);
+        }
+        if scenario.network.sim.is_some() {
+            if url.is_some() {
+                return Err(
+                    "a simulated run has a signaling server of its own; leave the URL or --sim out"
+                        .to_owned(),
+                );
+            }
+            if file.is_none() {
+                scenario.media.size = Size::SMALL;
+            }
+        }
         Ok(Self {
             scenario,
             url: url.map(|url| (*url).clone()),
         })
     }
+}
+
+/// A network by its preset's name, or from a file.
+fn network(text: &str) -> Result<NetworkFile, String> {
+    if !text.ends_with(".toml") {
+        let preset = text.parse::<NetworkPreset>().map_err(|error| error.to_string())?;
+        return Ok(NetworkFile::of_preset(preset));
+    }
+    let read = std::fs::read_to_string(text).map_err(|error| format!("{text}: {error}"))?;
+    NetworkFile::parse(&read).map_err(|error| format!("{text}: {error}"))
 }
 
 /// What flags alone do: one room, and on the way a line of chat and a short mute.

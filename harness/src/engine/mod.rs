@@ -6,6 +6,7 @@
 
 pub mod webrtc;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -74,6 +75,8 @@ pub struct ConnectionSpec {
     pub id: ConnectionId,
     /// What it is for.
     pub direction: MediaDirection,
+    /// Address to bind to and to offer as host candidate; the engine's own if absent.
+    pub bind: Option<SocketAddr>,
     /// Sees every datagram of the connection, both ways.
     pub tap: Option<Tap>,
     /// What the network does to outgoing datagrams, beyond what it does by itself.

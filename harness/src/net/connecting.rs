@@ -61,6 +61,25 @@ impl Connecting {
         }
     }
 
+    /// Whether a receive would give something that is not the network's: a nudge, or what was held back.
+    pub(crate) fn has_work(&self) -> bool {
+        if self.is_open() {
+            !self.state().held.is_empty()
+        } else {
+            self.nudged.load(Ordering::Acquire)
+        }
+    }
+
+    /// Whoever polls the socket out of turn is woken by what comes, and not by what is there already.
+    pub(crate) fn remember(&self, waker: &Waker) {
+        self.state().waker = Some(waker.clone());
+    }
+
+    /// Has whoever polls the socket poll it again.
+    pub(crate) fn poll_again(&self) {
+        self.wake();
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.open.load(Ordering::Acquire)
     }

@@ -1,13 +1,16 @@
 //! The network under the peer connections: sockets, the tap on every datagram, and impairment.
 //!
-//! Owns what happens between a stack and its socket. [`tap`] reads, [`impair`] decides, [`real`] does
-//! the I/O; none of them knows signaling or media beyond the first bytes of a datagram.
+//! Owns what happens between a stack and its socket. [`tap`] reads, [`impair`] decides, `watched` does
+//! the I/O, `sim` does it in memory and in virtual time; none of them knows signaling or media beyond the first bytes of a datagram.
 
 pub(crate) mod connecting;
 pub mod impair;
 pub mod model;
-pub mod real;
+#[cfg(feature = "sim")]
+pub(crate) mod sim;
 pub mod tap;
+pub(crate) mod turn;
+pub(crate) mod watched;
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _, UdpSocket};
 

@@ -41,10 +41,23 @@ pub struct Report {
     pub trace_events: Option<u64>,
     /// Events that the trace file has not, because the disk did not keep up.
     pub trace_events_dropped: Option<u64>,
+    /// How a simulated run went; absent for one in real time.
+    pub simulated: Option<Simulated>,
     /// What was run.
     pub scenario: Scenario,
     /// With what, and where.
     pub environment: Environment,
+}
+
+/// Virtual and real time of a simulated run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Simulated {
+    /// The seed; the same one gives the same run.
+    pub seed: u64,
+    /// How long it was in virtual time, in milliseconds.
+    pub virtual_ms: f64,
+    /// How long it took, in milliseconds.
+    pub real_ms: f64,
 }
 
 impl Report {
@@ -65,6 +78,7 @@ impl Report {
             measured,
             trace_events: None,
             trace_events_dropped: None,
+            simulated: None,
             scenario,
             environment,
         }

@@ -272,6 +272,16 @@ fn streams(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 fn generator(out: &mut String, report: &Report) -> std::fmt::Result {
+    if let Some(simulated) = &report.simulated {
+        return writeln!(
+            out,
+            "simulated    {:.1} s of virtual time in {:.2} s, {:.0} times real time; seed {}",
+            simulated.virtual_ms / 1_000.0,
+            simulated.real_ms / 1_000.0,
+            simulated.virtual_ms / simulated.real_ms.max(0.001),
+            simulated.seed
+        );
+    }
     let health = &report.measured.generator;
     let tail = |summary: &Option<Summary>| {
         summary.as_ref().map_or_else(

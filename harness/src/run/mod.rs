@@ -11,6 +11,8 @@ mod observe;
 mod orchestrate;
 mod prepare;
 mod room;
+#[cfg(feature = "sim")]
+mod simulate;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,6 +78,14 @@ pub enum RunError {
     /// The embedded server cannot listen.
     #[error("the embedded signaling server cannot listen on 127.0.0.1: {0}")]
     Listen(String),
+    /// A simulated network for a run on real sockets.
+    #[error(
+        "the scenario has a simulated network, and this run uses real sockets; run it with --sim, or without a URL"
+    )]
+    NotSimulated,
+    /// The simulation could not be set up, or broke down.
+    #[error("the simulation failed: {0}")]
+    Simulation(String),
     /// A bot did not end in time; a bug of greenroom.
     #[error("{0} did not end within its deadline; please report this with the run folder")]
     Stuck(String),
@@ -89,13 +99,18 @@ impl RunError {
             | Self::Url(_)
             | Self::Ledger(_)
             | Self::Unsupported(_)
+            | Self::NotSimulated
             | Self::Output { .. }
             | Self::OpenFiles { .. } => true,
             Self::Source(_) => true,
-            Self::SourceEnded(_) | Self::Listen(_) | Self::Stuck(_) => false,
+            Self::SourceEnded(_) | Self::Listen(_) | Self::Simulation(_) | Self::Stuck(_) => false,
         }
     }
 }
+
+/// Picture size of simulated runs.
+#[cfg(feature = "sim")]
+const SIMULATED_SIZE: Size = Size::SMALL;
 
 /// Where the bots meet.
 #[derive(Clone, Debug)]
@@ -103,6 +118,9 @@ pub(crate) enum Target {
     /// At a server that the run starts.
     #[cfg(feature = "server")]
     Embedded,
+    /// At a server that the run starts, in memory and in virtual time.
+    #[cfg(feature = "sim")]
+    Simulated,
     /// At somebody's server.
     Dialer(Dialer),
     /// At a URL that is checked when the run starts.
@@ -153,6 +171,25 @@ impl Run {
             ledger: None,
             progress: Arc::default(),
         }
+    }
+
+    /// A run in virtual time over a simulated network that is perfect until it is told otherwise; the same seed
+    /// gives the same run. Small pictures, so that a minute takes a fraction of a second.
+    ///
+    /// It has a thread and a runtime of its own, so any flavour of test may await it. Linux with glibc only.
+    #[cfg(feature = "sim")]
+    pub fn simulated(seed: u64) -> Self {
+        let mut run = Self::with_target(Target::Simulated);
+        run.scenario.seed = seed;
+        run.scenario.media.size = SIMULATED_SIZE;
+        run
+    }
+
+    /// The network of a simulated run.
+    #[cfg(feature = "sim")]
+    pub fn network(mut self, network: crate::net::model::NetworkFile) -> Self {
+        self.scenario.network.sim = Some(network);
+        self
     }
 
     /// Replaces the whole scenario.
@@ -284,6 +321,12 @@ impl Run {
     ///
     /// When the scenario, the clip, the URL or a file cannot be used.
     pub async fn start(self) -> Result<RunHandle, RunError> {
+        #[cfg(feature = "sim")]
+        if matches!(self.target, Target::Simulated) {
+            return Err(RunError::Unsupported(
+                "a simulated run is over before it could be steered; put its actions into the timeline and call run()",
+            ));
+        }
         handle::start(self).await
     }
 
@@ -293,6 +336,10 @@ impl Run {
     ///
     /// As [`start`](Self::start), and when the harness itself fails on the way.
     pub async fn run(self) -> Result<Report, RunError> {
+        #[cfg(feature = "sim")]
+        if matches!(self.target, Target::Simulated) {
+            return simulate::run(self).await;
+        }
         self.start().await?.finish().await
     }
 }

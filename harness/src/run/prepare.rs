@@ -19,6 +19,8 @@ use crate::engine::Engine;
 use crate::engine::webrtc::{WebrtcConfig, WebrtcEngine};
 use crate::media::codec::Codec;
 use crate::media::ledger::{LEDGER_VERSION, Ledger, LedgerEntry, LedgerHeader};
+#[cfg(feature = "sim")]
+use crate::net::sim::SimNet;
 use crate::scenario::{AudioSource, DecodeSelection, RoleSelection, Scenario};
 use crate::trace::{Recorder, Trace};
 
@@ -35,6 +37,8 @@ pub(super) struct Prepared {
     pub(super) ledger_file: Option<LedgerFile>,
     pub(super) follower: Option<LedgerFollower>,
     pub(super) output_dir: Option<std::path::PathBuf>,
+    /// Whether time and network are simulated, so that the machine's state explains nothing.
+    pub(super) in_memory: bool,
 }
 
 /// The embedded server; it dies with the run, without a word.
@@ -58,6 +62,9 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
     scenario.validate()?;
     scenario.timeline.sort_by_key(|timed| timed.at);
     let scenario = Arc::new(scenario);
+    if scenario.network.sim.is_some() && !is_simulated(&run.target) {
+        return Err(RunError::NotSimulated);
+    }
     check_open_files(&scenario, &run.target)?;
     let sources = open_sources(&scenario)?;
     // Every room shows the same clip.
@@ -84,10 +91,29 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         None => (None, Trace::off(clock)),
     };
     let (dialer, server) = meeting.start(&trace);
-    let bind = crate::net::local_address_towards(dialer.url());
+    #[cfg(feature = "sim")]
+    let file = scenario.network.sim.clone().unwrap_or_default();
+    #[cfg(feature = "sim")]
+    let network = match run.target {
+        Target::Simulated => Some(
+            SimNet::start(&file, scenario.seed, &scenario.rooms, |room| {
+                scenario.viewers_of(room)
+            })
+            .map_err(|error| RunError::Simulation(error.to_string()))?,
+        ),
+        _ => None,
+    };
+    let in_memory = is_simulated(&run.target);
+    let bind = if in_memory {
+        std::net::IpAddr::from([127, 0, 0, 1])
+    } else {
+        crate::net::local_address_towards(dialer.url())
+    };
     let engine: Arc<dyn Engine> = Arc::new(WebrtcEngine::new(WebrtcConfig {
         bind,
         seed: scenario.seed,
+        #[cfg(feature = "sim")]
+        network: network.clone(),
     }));
     let several = scenario.rooms.len() > 1;
     let rooms = scenario
@@ -113,6 +139,10 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
                 progress: Arc::clone(&run.progress),
                 figures: Mutex::new(Figures::default()),
                 numbers: Mutex::default(),
+                #[cfg(feature = "sim")]
+                network: network.clone(),
+                #[cfg(feature = "sim")]
+                room_number: number,
                 reference: reference_of(&scenario, number),
                 clip,
                 label_prefix: if several {
@@ -136,7 +166,19 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         ledger_file,
         follower,
         output_dir: run.output_dir,
+        in_memory,
     })
+}
+
+#[cfg_attr(
+    not(feature = "sim"),
+    expect(unused_variables, reason = "nothing is simulated in this build")
+)]
+fn is_simulated(target: &Target) -> bool {
+    #[cfg(feature = "sim")]
+    return matches!(target, Target::Simulated);
+    #[cfg(not(feature = "sim"))]
+    false
 }
 
 /// Whether the process may open what the run needs: two sockets for each end of a viewer's connection, and
@@ -194,6 +236,9 @@ enum Meeting {
     /// At ours.
     #[cfg(feature = "server")]
     Ours(tokio::net::TcpListener, Dialer),
+    /// At ours, in memory.
+    #[cfg(feature = "sim")]
+    InMemory,
 }
 
 impl Meeting {
@@ -201,6 +246,8 @@ impl Meeting {
         match target {
             Target::Url(url) => Ok(Self::Theirs(Dialer::tcp(url)?)),
             Target::Dialer(dialer) => Ok(Self::Theirs(dialer.clone())),
+            #[cfg(feature = "sim")]
+            Target::Simulated => Ok(Self::InMemory),
             #[cfg(feature = "server")]
             Target::Embedded => {
                 let listen_failed = |error: std::io::Error| RunError::Listen(error.to_string());
@@ -222,19 +269,31 @@ impl Meeting {
             Self::Theirs(dialer) => (dialer, None),
             #[cfg(feature = "server")]
             Self::Ours(listener, dialer) => {
-                let config = greenroom_signaling::ServerConfig {
-                    observer: trace.is_on().then(|| server_observer(trace.clone())),
-                    ..Default::default()
-                };
-                let server = greenroom_signaling::Server::new(config);
+                let server = own_server(trace);
                 let serving = server.clone();
                 let task = tokio::spawn(async move {
                     serving.serve(listener).await;
                 });
                 (dialer, Some(ServerTask { server, task }))
             }
+            #[cfg(feature = "sim")]
+            Self::InMemory => {
+                let server = own_server(trace);
+                let dialer = super::simulate::dialer(&server);
+                // Each connection is served where it is dialed.
+                let task = tokio::spawn(std::future::ready(()));
+                (dialer, Some(ServerTask { server, task }))
+            }
         }
     }
+}
+
+#[cfg(feature = "server")]
+fn own_server(trace: &Trace) -> greenroom_signaling::Server {
+    greenroom_signaling::Server::new(greenroom_signaling::ServerConfig {
+        observer: trace.is_on().then(|| server_observer(trace.clone())),
+        ..Default::default()
+    })
 }
 
 /// Puts the frames that the embedded server sees into the trace.

@@ -15,6 +15,9 @@ use crate::bot::Shared;
 use crate::bot::broadcaster::{self, BroadcasterCommand, BroadcasterRecord, StreamPosition};
 use crate::bot::source::Sources;
 use crate::bot::viewer::{self, ViewerCommand, ViewerRecord, ViewerSpec};
+#[cfg(feature = "sim")]
+use crate::net::model::LinkOf;
+use crate::net::model::NetworkAction;
 use crate::scenario::{Action, DecodeSelection, Party, RoleSelection};
 use crate::trace::TraceKind;
 
@@ -36,6 +39,9 @@ pub(super) struct RoomRun {
     broadcaster: Option<BroadcasterTask>,
     sources: Option<Sources>,
     next: StreamPosition,
+    /// Each ends a partition in time.
+    #[cfg(feature = "sim")]
+    partitions: JoinSet<()>,
     pub(super) viewer_records: Vec<ViewerRecord>,
     pub(super) broadcaster_records: Vec<BroadcasterRecord>,
 }
@@ -65,6 +71,8 @@ impl RoomRun {
             broadcaster: None,
             sources,
             next: StreamPosition::default(),
+            #[cfg(feature = "sim")]
+            partitions: JoinSet::new(),
             viewer_records: Vec::new(),
             broadcaster_records: Vec::new(),
         }
@@ -152,8 +160,39 @@ impl RoomRun {
             Action::BroadcasterReturn => self.start_broadcaster(Instant::now()),
             // The server belongs to the run.
             Action::KillServer => {}
-            // The simulated network takes it; real sockets have nothing to do it to.
-            Action::Network(_) => {}
+            Action::Network(action) => self.act_on_network(action),
+        }
+    }
+
+    /// Does something to the simulated network; a build or a run without one refused the scenario.
+    #[cfg(not(feature = "sim"))]
+    fn act_on_network(&mut self, _action: &NetworkAction) {}
+
+    #[cfg(feature = "sim")]
+    fn act_on_network(&mut self, action: &NetworkAction) {
+        let Some(network) = self.shared.network.clone() else {
+            return;
+        };
+        let room = self.shared.room_number;
+        match *action {
+            NetworkAction::Partition { viewer, duration } => {
+                let party = Party::Viewer(viewer);
+                network.partition(room, party, true);
+                self.partitions.spawn(async move {
+                    tokio::time::sleep(duration).await;
+                    network.partition(room, party, false);
+                });
+            }
+            NetworkAction::Link { of, direction, spec } => {
+                let parties: Vec<Party> = match of {
+                    LinkOf::All => (1..self.next_viewer).map(Party::Viewer).collect(),
+                    LinkOf::Viewer(number) => vec![Party::Viewer(number)],
+                    LinkOf::Broadcaster => vec![Party::Broadcaster],
+                };
+                for party in parties {
+                    network.set_link(room, party, direction, &spec);
+                }
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use crate::fault::media::FrameFaults;
 use crate::media::kind::{MediaKind, PerMedia};
 use crate::media::ledger::LedgerEntry;
 use crate::media::packetize::EncodedFrame;
-use crate::scenario::AudioSource;
+use crate::scenario::{AudioSource, Party};
 
 /// All connections of one broadcaster.
 pub(super) struct Fanout {
@@ -83,6 +83,7 @@ impl Fanout {
                 audio: media.audio != AudioSource::None,
                 data: media.data_channel,
             },
+            bind: self.shared.bind_for(Party::Broadcaster),
             tap: self.shared.tap(&self.label, id),
             impairment: self.shared.scenario.network.down.map(|impairment| {
                 crate::net::impair::Impairment {

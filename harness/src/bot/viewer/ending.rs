@@ -50,13 +50,8 @@ impl ViewerBot {
 
     /// How long the rest of what was sent is waited for.
     pub(super) fn drain(&self) -> Duration {
-        let scripted = self
-            .shared
-            .scenario
-            .network
-            .down
-            .map_or(0, |impairment| impairment.delay_ms);
-        DRAIN + Duration::from_millis(u64::from(scripted)) + self.shared.scenario.planted_delays.decode
+        let scripted = self.shared.scenario.scripted_delay(self.spec.number);
+        DRAIN + scripted + self.shared.scenario.planted_delays.decode
     }
 
     /// Ends the session of a broadcaster that has left, once everything that it sent is here.

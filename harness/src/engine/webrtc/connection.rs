@@ -46,7 +46,7 @@ pub(super) async fn run(
     let (callback_tx, mut called_back) = mpsc::channel(callbacks::CAPACITY);
     let connecting = Arc::<Connecting>::default();
     let built = setup::build(
-        config,
+        &config,
         &spec,
         Arc::new(Callbacks(callback_tx)),
         Arc::clone(&connecting),

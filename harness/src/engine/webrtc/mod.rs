@@ -12,18 +12,57 @@ mod outlet;
 mod setup;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use webrtc::runtime::{Runtime, TokioRuntime};
+
+use crate::net::connecting::Connecting;
+#[cfg(feature = "sim")]
+use crate::net::sim::{SimNet, SimRuntime};
 
 use super::{COMMAND_CAPACITY, ConnectionHandle, ConnectionSpec, Engine, EngineError, EngineEvent};
 
 /// Settings of the engine.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct WebrtcConfig {
     /// Address that connections bind to and offer as their host candidate. Default: 127.0.0.1.
     pub bind: IpAddr,
     /// Seed of SSRCs and of the initial sequence numbers and timestamps.
     pub seed: u64,
+    /// The network in memory that connections use instead of the machine's.
+    #[cfg(feature = "sim")]
+    pub(crate) network: Option<Arc<SimNet>>,
+}
+
+impl WebrtcConfig {
+    /// What gives one connection its sockets and timers.
+    #[cfg_attr(
+        not(feature = "sim"),
+        expect(unused_variables, reason = "there is one network, the machine's")
+    )]
+    fn runtime_for(&self, spec: &ConnectionSpec, connecting: &Arc<Connecting>) -> Arc<dyn Runtime> {
+        #[cfg(feature = "sim")]
+        if let Some(network) = &self.network {
+            let number = spec.bind.map_or(spec.id.0, number_of);
+            return Arc::new(SimRuntime::new(
+                Arc::clone(network),
+                Arc::clone(connecting),
+                number,
+            ));
+        }
+        Arc::new(TokioRuntime)
+    }
+}
+
+/// A number that no other address has.
+#[cfg(feature = "sim")]
+fn number_of(address: std::net::SocketAddr) -> u64 {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) => u64::from(u32::from(ip)),
+        IpAddr::V6(ip) => u128::from(ip) as u64,
+    };
+    ip << 16 | u64::from(address.port())
 }
 
 impl Default for WebrtcConfig {
@@ -31,6 +70,8 @@ impl Default for WebrtcConfig {
         Self {
             bind: IpAddr::from([127, 0, 0, 1]),
             seed: 1,
+            #[cfg(feature = "sim")]
+            network: None,
         }
     }
 }
@@ -55,7 +96,7 @@ impl Engine for WebrtcEngine {
         events: mpsc::Sender<EngineEvent>,
     ) -> Result<ConnectionHandle, EngineError> {
         let (commands, inbox) = mpsc::channel(COMMAND_CAPACITY);
-        tokio::spawn(connection::run(self.config, spec, inbox, events));
+        tokio::spawn(connection::run(self.config.clone(), spec, inbox, events));
         Ok(ConnectionHandle::new(commands))
     }
 

@@ -29,7 +29,7 @@ use crate::engine::{ConnectionSpec, MediaDirection};
 use crate::media::codec::Codec;
 use crate::media::kind::MediaKind;
 use crate::net::connecting::Connecting;
-use crate::net::real::RealRuntime;
+use crate::net::watched::WatchedRuntime;
 
 /// Codecs that a receiver accepts, the preferred one of each medium first.
 const ACCEPTED: [Codec; 3] = [Codec::H264, Codec::Vp8, Codec::Opus];
@@ -65,7 +65,7 @@ pub(super) struct OutgoingTrack {
 
 /// A peer connection as the spec asks for it.
 pub(super) async fn build(
-    config: WebrtcConfig,
+    config: &WebrtcConfig,
     spec: &ConnectionSpec,
     handler: Arc<dyn PeerConnectionEventHandler>,
     connecting: Arc<Connecting>,
@@ -102,12 +102,13 @@ pub(super) async fn build(
             .with_interceptor_registry(registry)
             .with_setting_engine(settings)
             .with_handler(handler)
-            .with_runtime(Arc::new(RealRuntime::new(
+            .with_runtime(Arc::new(WatchedRuntime::new(
+                config.runtime_for(spec, &connecting),
                 spec.tap.clone(),
                 spec.impairment,
                 connecting,
             )))
-            .with_udp_addrs(vec![(config.bind, 0)])
+            .with_udp_addrs(vec![spec.bind.unwrap_or_else(|| (config.bind, 0).into())])
             .build()
             .await?,
     );
@@ -166,7 +167,7 @@ fn description(codec: Codec) -> RTCRtpCodec {
 }
 
 async fn add_track(
-    config: WebrtcConfig,
+    config: &WebrtcConfig,
     spec: &ConnectionSpec,
     connection: &Arc<dyn PeerConnection>,
     codec: Codec,

@@ -197,6 +197,20 @@ impl NetworkFile {
         Ok(())
     }
 
+    /// Gives a viewer a downlink of its own.
+    pub fn set_down(&mut self, viewer: u32, spec: LinkSpec) {
+        match self.viewers.iter_mut().find(|access| access.viewer == viewer) {
+            Some(access) => access.down = Some(spec),
+            None => self.viewers.push(ViewerAccess {
+                viewer,
+                preset: None,
+                up: None,
+                down: Some(spec),
+                nat: None,
+            }),
+        }
+    }
+
     /// How the broadcaster reaches the network.
     pub fn broadcaster(&self) -> Access {
         self.broadcaster.over(Access::default())

@@ -1,7 +1,7 @@
-//! Real sockets: the runtime that is injected into the stack, with a tap and impairment on each one.
+//! Watched sockets: the runtime that is injected into the stack, with a tap and impairment on each one.
 //!
-//! Owns the wrapping of `webrtc::runtime::Runtime` over tokio. Timers and the clock are tokio's, so a
-//! paused runtime steers them. It decides nothing about what it carries.
+//! Owns the wrapping of `webrtc::runtime::Runtime` over another one, tokio's or the simulated network's.
+//! It decides nothing about what it carries.
 
 use std::future::Future;
 use std::io::{self, IoSliceMut};
@@ -14,8 +14,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use webrtc::runtime::{
-    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime,
-    TokioRuntime, Transmit,
+    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime, Transmit,
 };
 
 use super::connecting::Connecting;
@@ -25,21 +24,26 @@ use super::tap::{Datagram, Tap, Way};
 /// Datagrams that may be under way in a delayed direction; more are lost, as in a full router.
 const MAX_DELAYED: usize = 16_384;
 
-/// Tokio's runtime for one connection, with every datagram seen and possibly impaired.
+/// The runtime of one connection, with every datagram seen and possibly impaired.
 #[derive(Debug)]
-pub(crate) struct RealRuntime {
-    inner: TokioRuntime,
+pub(crate) struct WatchedRuntime {
+    inner: Arc<dyn Runtime>,
     tap: Option<Tap>,
     impairment: Option<Impairment>,
     connecting: Arc<Connecting>,
 }
 
-impl RealRuntime {
+impl WatchedRuntime {
     /// A runtime for one connection; needs to be used inside a tokio runtime. Received media waits until
     /// `connecting` is opened.
-    pub(crate) fn new(tap: Option<Tap>, impairment: Option<Impairment>, connecting: Arc<Connecting>) -> Self {
+    pub(crate) fn new(
+        inner: Arc<dyn Runtime>,
+        tap: Option<Tap>,
+        impairment: Option<Impairment>,
+        connecting: Arc<Connecting>,
+    ) -> Self {
         Self {
-            inner: TokioRuntime,
+            inner,
             tap,
             impairment,
             connecting,
@@ -49,7 +53,7 @@ impl RealRuntime {
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-impl Runtime for RealRuntime {
+impl Runtime for WatchedRuntime {
     fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
         self.inner.spawn(future)
     }
@@ -179,6 +183,10 @@ impl AsyncUdpSocket for TappedSocket {
         bufs: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
+        if !super::turn::may_receive() {
+            self.connecting.remember(cx.waker());
+            return self.inner.poll_recv(cx, bufs, meta);
+        }
         loop {
             let open = self.connecting.is_open();
             if !open && self.connecting.take_nudge() {
