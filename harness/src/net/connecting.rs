@@ -62,6 +62,7 @@ impl Connecting {
     }
 
     /// Whether a receive would give something that is not the network's: a nudge, or what was held back.
+    #[cfg(feature = "sim")]
     pub(crate) fn has_work(&self) -> bool {
         if self.is_open() {
             !self.state().held.is_empty()
@@ -76,6 +77,7 @@ impl Connecting {
     }
 
     /// Has whoever polls the socket poll it again.
+    #[cfg(feature = "sim")]
     pub(crate) fn poll_again(&self) {
         self.wake();
     }
