@@ -7,11 +7,7 @@
 
 mod support;
 
-use std::time::Duration;
-
-use greenroom::{
-    Action, AudioHole, AudioSource, FindingKind, MediaFault, Muting, Report, Run, SourceFlaws, Verdict,
-};
+use greenroom::{Action, AudioHole, AudioSource, FindingKind, MediaFault, Muting, Report, Run, SourceFlaws};
 use support::{errors, ms, only_error, report, small};
 
 /// Long enough for four flashes and bursts.
@@ -294,31 +290,4 @@ async fn a_bitrate_that_changes_on_the_way_needs_no_key_frame() {
         "{} bytes in four seconds, of which the last two are at 150 kbit/s",
         broadcaster.bytes
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_bitrate_follows_the_viewers_estimate_when_it_is_to() {
-    let run = |adapt| {
-        let mut run = Run::embedded().viewers(1).duration(Duration::from_secs(5));
-        let media = &mut run.scenario_mut().media;
-        media.size = "320x180".parse().unwrap();
-        media.bitrate_bps = 400_000;
-        media.adapt = adapt;
-        run.impair_down(greenroom::net::impair::Impairment {
-            loss: 0.3,
-            delay_ms: 0,
-            seed: 7,
-        })
-    };
-    let (follows, keeps) = tokio::join!(report(run(true)), report(run(false)));
-    assert_eq!(keeps.measured.broadcasters[0].bitrate_changes, 0);
-    assert!(follows.measured.broadcasters[0].bitrate_changes >= 3);
-    let bytes = |report: &Report| report.measured.broadcasters[0].bytes;
-    assert!(
-        bytes(&follows) * 10 < bytes(&keeps) * 9,
-        "{} with an estimate, {} without",
-        bytes(&follows),
-        bytes(&keeps)
-    );
-    assert_ne!(keeps.verdict, Verdict::Invalid);
 }

@@ -151,3 +151,38 @@ async fn a_simulated_network_on_real_sockets_is_refused() {
         "{refused}"
     );
 }
+
+#[tokio::test]
+async fn the_bitrate_follows_the_viewers_estimate_when_it_is_to() {
+    // The loss begins once everybody is connected: a lost DTLS flight is another story.
+    let loss = greenroom::net::model::NetworkAction::Link {
+        of: greenroom::net::model::LinkOf::All,
+        direction: greenroom::net::model::Direction::Down,
+        spec: LinkSpec {
+            loss: Loss::Independent { share: 0.3 },
+            ..LinkSpec::default()
+        },
+    };
+    let call = |adapt| {
+        let mut run = Run::simulated(3).viewers(1).duration(secs(8));
+        let media = &mut run.scenario_mut().media;
+        media.size = "320x180".parse().unwrap();
+        media.bitrate_bps = 400_000;
+        media.adapt = adapt;
+        run.at(secs(1), Action::Network(loss.clone()))
+    };
+    let (follows, keeps) = (run(call(true)).await, run(call(false)).await);
+    let broadcaster = |report: &Report| {
+        let figures = &report.measured.broadcasters[0];
+        (figures.bitrate_changes, figures.bytes)
+    };
+    let ((changes, bytes), (none, more)) = (broadcaster(&follows), broadcaster(&keeps));
+    assert!(
+        changes >= 4 && none == 0,
+        "{changes} changes, {none} without adapting"
+    );
+    assert!(
+        bytes * 10 < more * 8,
+        "{bytes} bytes with an estimate, {more} without"
+    );
+}

@@ -99,6 +99,7 @@ async fn run_now(
         early: VecDeque::new(),
         ending: None,
         session_ends_by: None,
+        draining: None,
         live_since: None,
         me: None,
     };
@@ -130,6 +131,8 @@ struct ViewerBot {
     ending: Option<Ending>,
     /// The broadcaster has left; what it sent is still awaited until then.
     session_ends_by: Option<Instant>,
+    /// The session of a broadcaster that left, when another one has begun before all of it was here.
+    draining: Option<(Session, Instant)>,
     live_since: Option<Instant>,
     me: Option<PeerId>,
 }
@@ -166,6 +169,9 @@ impl ViewerBot {
                 Some(event) = events.recv() => self.on_engine(event),
                 _ = ticks.tick() => {
                     ticks_seen += 1;
+                    if let Some((session, _)) = &mut self.draining {
+                        session.tick(Instant::now());
+                    }
                     if let Some(session) = &mut self.session {
                         session.tick(Instant::now());
                         if ticks_seen.is_multiple_of(10) {
@@ -323,7 +329,7 @@ impl ViewerBot {
             .as_ref()
             .is_some_and(|session| session.broadcaster == broadcaster);
         if !renegotiates {
-            self.end_session(Until::default());
+            self.let_drain();
             if let Err(message) = self.open_session(broadcaster) {
                 return self.note_error(PeerErrorKind::Engine, message);
             }
@@ -405,10 +411,12 @@ impl ViewerBot {
     }
 
     fn on_engine(&mut self, event: EngineEvent) {
+        let draining = self.draining.as_mut().map(|(session, _)| session);
         let Some(session) = self
             .session
-            .as_mut()
-            .filter(|session| session.id() == event.connection)
+            .iter_mut()
+            .chain(draining)
+            .find(|session| session.id() == event.connection)
         else {
             return;
         };

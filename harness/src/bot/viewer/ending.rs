@@ -30,12 +30,14 @@ pub(super) struct Ending {
 impl ViewerBot {
     pub(super) fn has_ended(&self) -> bool {
         let Some(ending) = &self.ending else { return false };
-        ending.end == ViewerEnd::Killed
-            || Instant::now() >= ending.deadline
-            || self
-                .session
-                .as_ref()
-                .is_none_or(|session| session.drained(ending.until))
+        let drained = || {
+            self.draining.is_none()
+                && self
+                    .session
+                    .as_ref()
+                    .is_none_or(|session| session.drained(ending.until))
+        };
+        ending.end == ViewerEnd::Killed || Instant::now() >= ending.deadline || drained()
     }
 
     /// The last frame of each medium that was handed over before now, as far as the ledger knows.
@@ -54,8 +56,32 @@ impl ViewerBot {
         DRAIN + scripted + self.shared.scenario.planted_delays.decode
     }
 
+    /// Makes room for another session: what the one before is still awaiting it may go on to await.
+    pub(super) fn let_drain(&mut self) {
+        self.end_draining();
+        match (self.session.take(), self.session_ends_by.take()) {
+            (Some(session), Some(deadline)) => self.draining = Some((session, deadline)),
+            (session, _) => {
+                self.session = session;
+                self.end_session(Until::default());
+            }
+        }
+    }
+
+    fn end_draining(&mut self) {
+        if let Some((session, _)) = self.draining.take() {
+            self.keep(session, Until::default());
+        }
+    }
+
     /// Ends the session of a broadcaster that has left, once everything that it sent is here.
     pub(super) fn end_left_session(&mut self) {
+        let done = self.draining.as_ref().is_some_and(|(session, deadline)| {
+            session.drained(Until::default()) || Instant::now() >= *deadline
+        });
+        if done {
+            self.end_draining();
+        }
         let Some(deadline) = self.session_ends_by else {
             return;
         };
@@ -75,9 +101,13 @@ impl ViewerBot {
 
     pub(super) fn end_session(&mut self, until: Until) {
         self.session_ends_by = None;
-        let Some(mut session) = self.session.take() else {
-            return;
-        };
+        if let Some(session) = self.session.take() {
+            self.keep(session, until);
+        }
+    }
+
+    /// Closes a session and keeps its record.
+    fn keep(&mut self, mut session: Session, until: Until) {
         session.tick(Instant::now());
         session.decode_due(Instant::now() + Duration::from_secs(60));
         session.second_passed();
@@ -100,6 +130,7 @@ impl ViewerBot {
         self.record.end = ending.end;
         self.record.ended_at = Instant::now();
         self.set_live(false, Instant::now());
+        self.end_draining();
         if ending.end == ViewerEnd::Killed {
             if let Some(signaling) = self.signaling.take() {
                 signaling.abort();
