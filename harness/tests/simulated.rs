@@ -186,3 +186,23 @@ async fn the_bitrate_follows_the_viewers_estimate_when_it_is_to() {
         "{bytes} bytes with an estimate, {more} without"
     );
 }
+
+/// rtc-dtls 0.21.1 stops repeating a flight once the peer repeats one of its own (docs/simulation.md). When this
+/// fails the stack has learned better: take the limit out of the documents and this test away.
+/// Again: `greenroom explore --seeds 1 --from 106`.
+#[tokio::test]
+async fn a_dtls_flight_that_is_lost_at_the_wrong_moment_is_never_repeated_by_the_stack() {
+    let mut scenario = greenroom::Scenario {
+        duration: secs(10),
+        ..greenroom::Scenario::default()
+    };
+    scenario.media.size = greenroom_fixtures::Size::SMALL;
+    scenario.rooms[0].viewers = 3;
+    let explored = greenroom::explore::explore(&scenario, 106).await.unwrap();
+    assert_eq!(explored.planted.len(), 1, "one lossy link is enough: {:?}", explored.planted);
+    assert!(
+        explored.report.because.contains("stuck before \"DTLS connected\""),
+        "{}",
+        explored.report.because
+    );
+}
