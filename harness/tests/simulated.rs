@@ -199,9 +199,17 @@ async fn a_dtls_flight_that_is_lost_at_the_wrong_moment_is_never_repeated_by_the
     scenario.media.size = greenroom_fixtures::Size::SMALL;
     scenario.rooms[0].viewers = 3;
     let explored = greenroom::explore::explore(&scenario, 106).await.unwrap();
-    assert_eq!(explored.planted.len(), 1, "one lossy link is enough: {:?}", explored.planted);
+    assert_eq!(
+        explored.planted.len(),
+        1,
+        "one lossy link is enough: {:?}",
+        explored.planted
+    );
     assert!(
-        explored.report.because.contains("stuck before \"DTLS connected\""),
+        explored
+            .report
+            .because
+            .contains("stuck before \"DTLS connected\""),
         "{}",
         explored.report.because
     );
