@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{FindingKind, Severity, Verdict};
-use crate::net::model::{LinkOf, LinkSpec, Loss, NetworkAction};
+use crate::net::model::{LinkOf, LinkSpec, Loss, NetworkAction, Random};
 use crate::report::Report;
 use crate::run::{Run, RunError};
 use crate::scenario::{Action, Muting, Scenario, TimedAction};
@@ -140,7 +140,7 @@ fn with(scenario: &Scenario, seed: u64, planted: &[Planted]) -> Scenario {
 
 /// What a seed draws for a scenario.
 pub fn draw(scenario: &Scenario, seed: u64) -> Vec<Planted> {
-    let mut random = Random(seed ^ 0x6578_706c_6f72_6521);
+    let mut draws = Draws(Random::new(seed ^ 0x6578_706c_6f72_6521));
     let viewers = scenario
         .rooms
         .iter()
@@ -149,75 +149,67 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Vec<Planted> {
         .unwrap_or(1)
         .max(1);
     let streamed = scenario.streamed();
-    (0..=random.below(MAX_PLANTED - 1))
-        .map(|_| one(&mut random, viewers, streamed))
+    (0..=draws.below(MAX_PLANTED - 1))
+        .map(|_| one(&mut draws, viewers, streamed))
         .collect()
 }
 
-fn one(random: &mut Random, viewers: u32, streamed: Duration) -> Planted {
-    let viewer = 1 + random.below(u64::from(viewers)) as u32;
-    let at = random.within(streamed.mul_f64(0.1), streamed.mul_f64(0.8));
+fn one(draws: &mut Draws, viewers: u32, streamed: Duration) -> Planted {
+    let viewer = 1 + draws.below(u64::from(viewers)) as u32;
+    let at = draws.within(streamed.mul_f64(0.1), streamed.mul_f64(0.8));
     let action = |action| Planted::Action(TimedAction { at, action });
-    match random.below(8) {
+    match draws.below(8) {
         0 | 1 => Planted::Link {
             viewer,
-            spec: link(random),
+            spec: link(draws),
         },
         2 => action(Action::Network(NetworkAction::Partition {
             viewer,
-            duration: random.within(Duration::from_millis(100), Duration::from_secs(3)),
+            duration: draws.within(Duration::from_millis(100), Duration::from_secs(3)),
         })),
         3 => action(Action::Network(NetworkAction::Link {
             of: LinkOf::Viewer(viewer),
             direction: crate::net::model::Direction::Down,
-            spec: link(random),
+            spec: link(draws),
         })),
         4 => action(Action::Join),
         5 => action(Action::Leave { viewer }),
-        6 => action(if random.below(2) == 0 {
+        6 => action(if draws.below(2) == 0 {
             Action::Mute(Muting::All)
         } else {
             Action::Unmute(Muting::All)
         }),
         _ => Planted::Return {
             leaves: at,
-            returns: at + random.within(Duration::from_millis(50), streamed.mul_f64(0.15)),
+            returns: at + draws.within(Duration::from_millis(50), streamed.mul_f64(0.15)),
         },
     }
 }
 
-fn link(random: &mut Random) -> LinkSpec {
+fn link(draws: &mut Draws) -> LinkSpec {
     LinkSpec {
         loss: Loss::Independent {
-            share: random.unit() * 0.05,
+            share: draws.unit() * 0.05,
         },
-        delay: random.within(Duration::ZERO, Duration::from_millis(150)),
-        jitter: random.within(Duration::ZERO, Duration::from_millis(20)),
-        reorder: random.below(2) == 0,
-        duplicate: random.unit() * 0.02,
-        corrupt: random.unit() * 0.005,
+        delay: draws.within(Duration::ZERO, Duration::from_millis(150)),
+        jitter: draws.within(Duration::ZERO, Duration::from_millis(20)),
+        reorder: draws.below(2) == 0,
+        duplicate: draws.unit() * 0.02,
+        corrupt: draws.unit() * 0.005,
         ..LinkSpec::default()
     }
 }
 
-/// SplitMix64.
-struct Random(u64);
+/// What a seed draws from.
+struct Draws(Random);
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
+impl Draws {
     fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
+        self.0.bits() % bound.max(1)
     }
 
     fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        self.0.unit()
     }
 
     /// A time between two, in whole milliseconds.

@@ -29,6 +29,7 @@ use crate::engine::{ConnectionSpec, MediaDirection};
 use crate::media::codec::Codec;
 use crate::media::kind::MediaKind;
 use crate::net::connecting::Connecting;
+use crate::net::model::Random;
 use crate::net::watched::WatchedRuntime;
 
 /// Codecs that a receiver accepts, the preferred one of each medium first.
@@ -179,7 +180,7 @@ async fn add_track(
         MediaKind::Video => 0,
         MediaKind::Audio => 1 << 63,
     };
-    let random = mix(config.seed ^ mix(spec.id.0 ^ salt));
+    let random = drawn(config.seed ^ drawn(spec.id.0 ^ salt));
     let ssrc = (random as u32).max(1);
     let track = Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(
         "greenroom".to_owned(),
@@ -201,7 +202,7 @@ async fn add_track(
     };
     let local: Arc<dyn webrtc::media_stream::track_local::TrackLocal> = Arc::clone(&track) as _;
     let transceiver = connection.add_transceiver_from_track(local, Some(init)).await?;
-    let more = mix(random);
+    let more = drawn(random);
     Ok(OutgoingTrack {
         media,
         track,
@@ -213,10 +214,7 @@ async fn add_track(
     })
 }
 
-/// SplitMix64: seeds what RFC 3550 section 5.1 wants to be random, repeatably.
-fn mix(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+/// Seeds what RFC 3550 section 5.1 wants to be random, repeatably.
+fn drawn(seed: u64) -> u64 {
+    Random::new(seed).bits()
 }

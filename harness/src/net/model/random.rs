@@ -1,4 +1,5 @@
-//! Owns the randomness of the network: SplitMix64, one stream per link. It never asks the system.
+//! Owns the seeded randomness of the network, of what explores it and of each track: SplitMix64, one stream per
+//! seed. It never asks the system.
 
 /// SplitMix64 (Steele, Lea, Flood 2014): a whole stream from any seed, zero included.
 #[derive(Clone, Debug)]

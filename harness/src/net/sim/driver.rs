@@ -15,6 +15,7 @@ use tokio::time::Sleep;
 
 use super::socket::Socket;
 use crate::net::connecting::Connecting;
+use crate::net::model::Random;
 use crate::net::turn::{self, Turn};
 
 /// What the driver takes from a socket before it looks at anything else: one datagram and then a burst.
@@ -28,8 +29,7 @@ pub(super) struct InTurns {
     driver: Pin<Box<dyn Future<Output = ()> + Send>>,
     sockets: Sockets,
     connecting: Arc<Connecting>,
-    /// SplitMix64.
-    order: u64,
+    order: Random,
 }
 
 impl InTurns {
@@ -43,16 +43,12 @@ impl InTurns {
             driver,
             sockets,
             connecting,
-            order: seed,
+            order: Random::new(seed),
         }
     }
 
     fn timer_first(&mut self) -> bool {
-        self.order = self.order.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.order;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)).is_multiple_of(2)
+        self.order.bits().is_multiple_of(2)
     }
 
     /// Breaks off when the driver is done.
