@@ -80,6 +80,7 @@ fn receive(
     let mut reassembler = Reassembler::new(codec, false);
     // Broadcaster and viewer run on one clock.
     let mut verifier = Verifier::new(Deadlines::default().frame, Some(0));
+    verifier.opened(FIRST);
     let mut reassembled = Vec::new();
     let mut judgements = Vec::new();
     for packet in packets {
