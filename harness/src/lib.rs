@@ -30,18 +30,23 @@ pub mod net;
 mod report;
 mod run;
 mod scenario;
+mod seeds;
 pub mod trace;
 
+/// The bots' seam to signaling: what they want and what happens to them.
+pub use greenroom_signaling as signaling;
+
 pub use bot::Progress;
-pub use bot::dial::{ByteStream, DialError, Dialer, UrlError};
+pub use bot::dial::{ByteStream, DialError, Dialer, SignalingBot, UrlError};
 pub use bot::source::SourceError;
 pub use check::{Breach, Criterion, Finding, FindingKind, Limit, Severity, Verdict};
 pub use clock::{RunClock, micros};
 pub use report::{EXIT_INTERRUPTED, REPORT_VERSION, Report, Simulated, Style};
 pub use run::{BroadcasterHandle, RunHandle, ViewerHandle};
-pub use run::{Environment, LedgerFileError, Run, RunError};
+pub use run::{Environment, LedgerFileError, MemoryListener, Run, RunError};
 pub use scenario::{
     Action, AudioHole, AudioSource, Deadlines, DecodeSelection, JoinSpec, MAX_VIEWERS, MediaFault, MediaSpec,
     Muting, NetworkSpec, Party, PlantedDelays, RoleSelection, RoomSpec, Scenario, ScenarioError,
-    ScenarioFileError, SourceFlaws, TimedAction,
+    ScenarioFileError, SignalingSpec, SourceFlaws, TimedAction,
 };
+pub use seeds::seeds;

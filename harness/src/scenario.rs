@@ -8,6 +8,7 @@ mod fault;
 mod file;
 mod media;
 pub(crate) mod serial;
+mod signaling;
 mod validate;
 
 use std::time::Duration;
@@ -15,13 +16,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::net::impair::Impairment;
-use crate::net::model::NetworkFile;
+use crate::net::model::{LinkSpec, NetworkFile, Random};
 use serial::millis;
 
 pub use action::{Action, Muting, Party, TimedAction};
 pub use fault::{AudioHole, MediaFault, PlantedDelays, SourceFlaws};
 pub use file::ScenarioFileError;
 pub use media::{AudioSource, MediaSpec};
+pub use signaling::SignalingSpec;
 pub use validate::ScenarioError;
 
 /// Most viewers in one run of one process.
@@ -126,14 +128,16 @@ pub struct JoinSpec {
     pub broadcaster_delay: Duration,
 }
 
-/// What the network does to datagrams.
+/// What the network does to datagrams and to signaling frames.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkSpec {
-    /// From the broadcaster to the viewers.
-    pub down: Option<Impairment>,
-    /// From the viewers to the broadcaster.
-    pub up: Option<Impairment>,
+    /// From the broadcaster to each viewer, by real sockets.
+    pub down: Option<LinkSpec>,
+    /// From each viewer to the broadcaster, by real sockets.
+    pub up: Option<LinkSpec>,
+    /// What happens to signaling frames, bot by bot.
+    pub signaling: Vec<SignalingSpec>,
     /// The simulated network: who has which links and which NAT. Real sockets know nothing of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sim: Option<NetworkFile>,
@@ -185,6 +189,24 @@ impl DecodeSelection {
             Self::None => false,
         }
     }
+}
+
+impl NetworkSpec {
+    /// What happens to what the broadcaster sends by its connection with this number.
+    pub(crate) fn impair_down(&self, seed: u64, connection: u64) -> Option<Impairment> {
+        self.down.map(|link| impairment(link, seed, 0, connection))
+    }
+
+    /// What happens to what the viewer with this number sends.
+    pub(crate) fn impair_up(&self, seed: u64, viewer: u32) -> Option<Impairment> {
+        self.up.map(|link| impairment(link, seed, 1, viewer.into()))
+    }
+}
+
+/// One stream of fates per connection and direction.
+fn impairment(link: LinkSpec, seed: u64, direction: u64, number: u64) -> Impairment {
+    let seed = Random::new(seed ^ direction << 63 ^ number).bits();
+    Impairment { link, seed }
 }
 
 impl Scenario {

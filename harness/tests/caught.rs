@@ -7,7 +7,7 @@
 
 mod support;
 
-use greenroom::net::impair::Impairment;
+use greenroom::net::model::{LinkSpec, Loss};
 use greenroom::{Action, FindingKind, MediaFault, Verdict};
 use support::{errors, ms, only_error, report, small};
 
@@ -182,10 +182,10 @@ async fn nobody_at_the_other_end_is_a_finding_and_never_a_pass() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scripted_loss_is_repaired_or_explained_and_counted() {
-    let run = small().impair_down(Impairment {
-        loss: 0.05,
-        delay_ms: 10,
-        seed: 7,
+    let run = small().impair_down(LinkSpec {
+        loss: Loss::Independent { share: 0.05 },
+        delay: ms(10),
+        ..LinkSpec::default()
     });
     let report = report(run).await;
     let totals = &report.measured.totals;

@@ -11,7 +11,7 @@
 mod support;
 
 use greenroom::measure::measured::Delays;
-use greenroom::net::impair::Impairment;
+use greenroom::net::model::LinkSpec;
 use greenroom::{DecodeSelection, PlantedDelays, Run};
 use support::{ms, report, small};
 
@@ -44,9 +44,9 @@ async fn each_added_delay_appears_in_its_own_figure_and_in_no_other() {
         ("encode", planted(|delays| delays.encode = ms(ADDED))),
         (
             "transport",
-            small().impair_down(Impairment {
-                delay_ms: ADDED as u32,
-                ..Impairment::default()
+            small().impair_down(LinkSpec {
+                delay: ms(ADDED),
+                ..LinkSpec::default()
             }),
         ),
         ("decode", planted(|delays| delays.decode = ms(ADDED))),

@@ -30,6 +30,7 @@
 
 pub mod client;
 mod dialect;
+mod filter;
 mod ids;
 pub mod message;
 mod observe;
@@ -41,9 +42,11 @@ pub mod server;
 mod socket;
 
 pub use client::{
-    Client, ClientConfig, ClientError, ClientEvents, ClientHandle, ClientTarget, SendError, TimedEvent,
+    BotGone, Client, ClientConfig, ClientError, ClientEvents, ClientHandle, ClientTarget, SendError,
+    SignalingPeer, TimedEvent,
 };
 pub use dialect::{DecodeError, Dialect, EncodeError, Native, Traits};
+pub use filter::{FrameFate, FrameFilter, LateFrame};
 pub use ids::{InvalidRoomId, PeerId, Role, RoomId};
 pub use observe::{Direction, FrameObserver, ObservedFrame};
 pub use outbox::QueueLimits;

@@ -13,7 +13,8 @@ use std::{
 use futures_util::{SinkExt, StreamExt};
 use greenroom_signaling::{
     Client, ClientConfig, ClientEvents, ClientHandle, ClientTarget, CloseReason, Command, DecodeError,
-    Dialect, EncodeError, Event, FrameObserver, QueueLimits, SendError,
+    Dialect, Direction, EncodeError, Event, FrameFate, FrameFilter, FrameObserver, LateFrame, QueueLimits,
+    SendError,
 };
 use tokio::{
     io::{AsyncWriteExt, DuplexStream},
@@ -397,4 +398,102 @@ async fn an_observer_sees_every_text_frame_both_ways_with_its_time() {
         (Duration::from_millis(500), "Received".to_owned(), "{".to_owned()),
     ];
     assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+/// A filter that lets every frame of a direction take this long.
+fn late(direction: Direction, ms: u64) -> ClientConfig {
+    let filter = FrameFilter::new(move |_, way, text| {
+        if way != direction {
+            return FrameFate::Pass;
+        }
+        FrameFate::Instead(vec![LateFrame {
+            after: Duration::from_millis(ms),
+            text: text.to_owned(),
+        }])
+    });
+    ClientConfig {
+        filter: Some(filter),
+        ..ClientConfig::default()
+    }
+}
+
+async fn next_text(server: &mut FakeServer) -> String {
+    loop {
+        let message = timeout(Duration::from_secs(120), server.next()).await;
+        if let Message::Text(text) = message.expect("a message in time").expect("not ended").unwrap() {
+            return text.to_string();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filtered_frame_is_written_when_it_is_due_and_in_order() {
+    let (handle, _events, mut server) = connected(late(Direction::Sent, 300)).await;
+    let start = Instant::now();
+    for number in 0..3 {
+        handle.send(chat(&number.to_string())).unwrap();
+    }
+    for number in 0..3 {
+        assert!(next_text(&mut server).await.contains(&format!("\"{number}\"")));
+    }
+    let took = start.elapsed();
+    assert!(
+        took >= Duration::from_millis(300) && took < Duration::from_millis(310),
+        "{took:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filtered_frame_is_read_when_it_is_due_and_what_is_lost_never() {
+    let (_handle, mut events, mut server) = connected(late(Direction::Received, 300)).await;
+    let start = Instant::now();
+    server.send(chat_frame(1)).await.unwrap();
+    assert!(matches!(next(&mut events).await, Event::Chat { .. }));
+    assert!(start.elapsed() >= Duration::from_millis(300));
+
+    let seen = Arc::new(Mutex::new(0));
+    let counted = seen.clone();
+    let config = ClientConfig {
+        filter: Some(FrameFilter::new(|_, _, _| FrameFate::Instead(Vec::new()))),
+        observer: Some(FrameObserver::new(move |_| *counted.lock().unwrap() += 1)),
+        ..ClientConfig::default()
+    };
+    let (handle, mut events, mut server) = connected(config).await;
+    handle.send(chat("gone")).unwrap();
+    server.send(chat_frame(1)).await.unwrap();
+    server.close(None).await.unwrap();
+    let end = next(&mut events).await;
+    assert!(matches!(end, Event::Closed(_)), "{end:?}");
+    assert_eq!(*seen.lock().unwrap(), 0, "an observer sees what has passed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_polite_close_does_not_overtake_what_is_under_way() {
+    let (handle, events, mut server) = connected(late(Direction::Sent, 300)).await;
+    handle.send(chat("goodbye")).unwrap();
+    drop((handle, events));
+    assert!(next_text(&mut server).await.contains("goodbye"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stalled_reader_reads_nothing_until_it_does_and_then_everything() {
+    let (handle, mut events, mut server) = connected(ClientConfig::default()).await;
+    let start = Instant::now();
+    handle.stall(Duration::from_secs(10));
+    for seq in 1..=5 {
+        server.send(chat_frame(seq)).await.unwrap();
+    }
+    handle.send(chat("still talking")).unwrap();
+    assert!(next_text(&mut server).await.contains("still talking"));
+    assert!(
+        start.elapsed() < Duration::from_secs(1),
+        "a stalled reader still writes"
+    );
+    for seq in 1..=5 {
+        let Event::Chat { seq: got, .. } = next(&mut events).await else {
+            panic!("a chat line")
+        };
+        assert_eq!(got, Some(seq));
+    }
+    assert!(start.elapsed() >= Duration::from_secs(10));
 }

@@ -13,8 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_signaling::{
-    ClientConfig, ClientEvents, ClientHandle, CloseReason, Command, Event, Muted, MutedMedia, PeerId, Role,
-    RoomId, SdpType,
+    ClientEvents, ClientHandle, CloseReason, Command, Event, Muted, MutedMedia, PeerId, Role, RoomId, SdpType,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -27,7 +26,7 @@ use super::source::Sources;
 use super::viewer::ChatLine;
 use crate::engine::{ConnectionId, ConnectionState, EngineCommand, EngineEvent, EngineEventKind};
 use crate::measure::measured::{PeerError, PeerErrorKind};
-use crate::scenario::{Muting, RoleSelection};
+use crate::scenario::{Muting, Party, RoleSelection};
 use crate::trace::TraceKind;
 
 pub(crate) use self::record::{BroadcasterCommand, BroadcasterRecord, StreamPosition};
@@ -65,10 +64,7 @@ pub(crate) async fn run(
         () = told_to_leave(&mut commands) => return (record, sources),
         () = tokio::time::sleep_until(start) => {}
     }
-    let config = ClientConfig {
-        observer: shared.frame_observer(&label),
-        ..ClientConfig::default()
-    };
+    let config = shared.client_config(&label, Party::Broadcaster);
     let dialed = tokio::select! {
         biased;
         () = told_to_leave(&mut commands) => return (record, sources),
@@ -238,6 +234,16 @@ impl BroadcasterBot {
             BroadcasterCommand::Bitrate(bps) => {
                 self.ceiling_bps = bps;
                 self.set_bitrate(bps);
+            }
+            BroadcasterCommand::CutSignaling => {
+                if let Some(signaling) = &self.signaling {
+                    signaling.abort();
+                }
+            }
+            BroadcasterCommand::StallSignaling(duration) => {
+                if let Some(signaling) = &self.signaling {
+                    signaling.stall(duration);
+                }
             }
             BroadcasterCommand::Stop => {
                 if !self.shared.scenario.flaws.ignores_stop {

@@ -8,7 +8,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use greenroom_signaling::{ClientConfig, ClientError, ClientEvents, ClientHandle, ClientTarget, Dialect};
+use greenroom_signaling::{
+    BotGone, ClientConfig, ClientError, ClientEvents, ClientHandle, ClientTarget, Command, Dialect, Event,
+    SignalingPeer,
+};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
@@ -27,6 +30,7 @@ type Opening = Pin<Box<dyn Future<Output = std::io::Result<Box<dyn ByteStream>>>
 pub struct Dialer {
     url: String,
     open: Arc<dyn Fn() -> Opening + Send + Sync>,
+    client: Option<CallersClient>,
 }
 
 impl std::fmt::Debug for Dialer {
@@ -34,6 +38,63 @@ impl std::fmt::Debug for Dialer {
         f.debug_struct("Dialer")
             .field("url", &self.url)
             .finish_non_exhaustive()
+    }
+}
+
+/// A bot as a signaling client of the caller's sees it.
+#[derive(Debug)]
+pub struct SignalingBot {
+    peer: SignalingPeer,
+    dialer: Dialer,
+}
+
+impl SignalingBot {
+    /// What the bot wants next; `None` when it wants nothing any more, and the client should end. Cancel-safe.
+    pub async fn next_command(&mut self) -> Option<Command> {
+        self.peer.next_command().await
+    }
+
+    /// Tells the bot what happened, and waits while it has enough to read.
+    ///
+    /// # Errors
+    ///
+    /// The bot is gone.
+    pub async fn tell(&self, event: Event) -> Result<(), BotGone> {
+        self.peer.tell(event).await
+    }
+
+    /// Opens a byte stream to the signaling server of the run.
+    ///
+    /// # Errors
+    ///
+    /// Nobody listens, or nobody answers within 5 s.
+    pub async fn dial(&self) -> Result<Box<dyn ByteStream>, DialError> {
+        self.dialer.open().await
+    }
+}
+
+type Client = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+/// A signaling client of the caller's, started for each bot.
+#[derive(Clone)]
+pub(crate) struct CallersClient(Arc<dyn Fn(SignalingBot) -> Client + Send + Sync>);
+
+impl CallersClient {
+    pub(crate) fn new<F, E>(client: impl Fn(SignalingBot) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: std::fmt::Display,
+    {
+        Self(Arc::new(move |bot| {
+            let running = client(bot);
+            Box::pin(async move { running.await.map_err(|error| error.to_string()) })
+        }))
+    }
+}
+
+impl std::fmt::Debug for CallersClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CallersClient")
     }
 }
 
@@ -140,7 +201,27 @@ impl Dialer {
         Self {
             url,
             open: Arc::new(move || Box::pin(open())),
+            client: None,
         }
+    }
+
+    /// The same, with a signaling client of the caller's in place of greenroom's.
+    pub(crate) fn with_client(self, client: CallersClient) -> Self {
+        Self {
+            client: Some(client),
+            ..self
+        }
+    }
+
+    async fn open(&self) -> Result<Box<dyn ByteStream>, DialError> {
+        let unreachable = |reason: String| DialError::Unreachable {
+            url: self.url.clone(),
+            reason,
+        };
+        tokio::time::timeout(CONNECT_TIMEOUT, (self.open)())
+            .await
+            .map_err(|_| unreachable(format!("no answer within {CONNECT_TIMEOUT:?}")))?
+            .map_err(|error| unreachable(error.to_string()))
     }
 
     /// The server's URL.
@@ -153,14 +234,13 @@ impl Dialer {
         &self,
         config: ClientConfig,
     ) -> Result<(ClientHandle, ClientEvents), DialError> {
-        let unreachable = |reason: String| DialError::Unreachable {
-            url: self.url.clone(),
-            reason,
-        };
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, (self.open)())
-            .await
-            .map_err(|_| unreachable(format!("no answer within {CONNECT_TIMEOUT:?}")))?
-            .map_err(|error| unreachable(error.to_string()))?;
+        if let Some(client) = &self.client {
+            let dialer = self.clone();
+            return Ok(greenroom_signaling::Client::custom(&config, |peer| {
+                (client.0)(SignalingBot { peer, dialer })
+            }));
+        }
+        let stream = self.open().await?;
         let target = ClientTarget {
             url: self.url.clone(),
             headers: Vec::new(),

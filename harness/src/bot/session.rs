@@ -170,6 +170,11 @@ impl Session {
         self.awaited_since = (!self.muted).then(|| self.awaited_since.unwrap_or(at));
     }
 
+    /// The viewer has learned what it is called.
+    pub(crate) fn set_viewer(&mut self, id: &PeerId) {
+        self.context.viewer = id.as_str().to_owned();
+    }
+
     pub(crate) fn id(&self) -> ConnectionId {
         self.context.id
     }

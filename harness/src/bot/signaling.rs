@@ -1,15 +1,54 @@
-//! What every bot does with the troubles of its signaling: it puts them into the trace, and remembers them.
+//! What every bot does with its signaling: how its client is set up, and what becomes of troubles.
+//! They go into the trace, and are remembered.
 //!
 //! Owns the wording and the kinds. Whether a trouble matters is the checker's to say.
 
-use greenroom_signaling::{CloseReason, ErrorCode};
+use std::sync::{Mutex, PoisonError};
+
+use greenroom_signaling::{ClientConfig, CloseReason, ErrorCode, FrameFilter};
 use tokio::time::Instant;
 
 use super::Shared;
+use crate::fault::signaling::SignalingFaults;
 use crate::measure::measured::{PeerError, PeerErrorKind};
+use crate::net::model::Random;
+use crate::scenario::Party;
 use crate::trace::TraceKind;
 
 impl Shared {
+    /// What a bot's signaling client is to do beside its work: to be observed, and to suffer what the scenario says.
+    pub(crate) fn client_config(&self, label: &str, party: Party) -> ClientConfig {
+        ClientConfig {
+            observer: self.frame_observer(label),
+            filter: self.frame_filter(party),
+            ..ClientConfig::default()
+        }
+    }
+
+    fn frame_filter(&self, party: Party) -> Option<FrameFilter> {
+        let spec = self
+            .scenario
+            .network
+            .signaling
+            .iter()
+            .find(|spec| spec.is_for(party))?;
+        let number = match party {
+            Party::Broadcaster => 0,
+            Party::Viewer(number) => number,
+        };
+        // One stream of fates per bot.
+        let seed = Random::new(!self.scenario.seed ^ u64::from(number)).bits();
+        let faults = Mutex::new(SignalingFaults::new(*spec, seed));
+        let start = Instant::now();
+        Some(FrameFilter::new(move |now, direction, text| {
+            faults.lock().unwrap_or_else(PoisonError::into_inner).fate(
+                now.saturating_duration_since(start),
+                direction,
+                text,
+            )
+        }))
+    }
+
     /// The server refused a message.
     pub(crate) fn refused(&self, label: &str, at: Instant, code: &ErrorCode, message: &str) -> PeerError {
         self.trace.at(at, label, || TraceKind::SignalingError {

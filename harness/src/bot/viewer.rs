@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_signaling::{
-    Candidate, ClientConfig, ClientEvents, ClientHandle, CloseReason, Command, Event, PeerId, Role, RoomId,
-    SdpType,
+    Candidate, ClientEvents, ClientHandle, CloseReason, Command, Event, PeerId, Role, RoomId, SdpType,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -26,7 +25,6 @@ use crate::engine::{
 };
 use crate::measure::join::{JoinPhase, JoinTimes};
 use crate::measure::measured::PeerErrorKind;
-use crate::net::impair::Impairment;
 use crate::scenario::Party;
 use crate::trace::TraceKind;
 
@@ -61,10 +59,7 @@ async fn run_now(
 ) -> ViewerRecord {
     let label = shared.label(&format!("viewer-{}", spec.number));
     let mut join = JoinTimes::new(Instant::now());
-    let config = ClientConfig {
-        observer: shared.frame_observer(&label),
-        ..ClientConfig::default()
-    };
+    let config = shared.client_config(&label, Party::Viewer(spec.number));
     let dialed = tokio::select! {
         biased;
         () = told_to_end(&mut commands) => {
@@ -113,7 +108,8 @@ async fn run_now(
 async fn told_to_end(commands: &mut mpsc::Receiver<ViewerCommand>) {
     loop {
         match commands.recv().await {
-            Some(ViewerCommand::Chat(_)) => {}
+            Some(ViewerCommand::Chat(_) | ViewerCommand::CutSignaling | ViewerCommand::StallSignaling(_)) => {
+            }
             Some(ViewerCommand::Leave | ViewerCommand::Kill | ViewerCommand::Finish { .. }) | None => return,
         }
     }
@@ -198,6 +194,16 @@ impl ViewerBot {
                 self.record.chat_said += 1;
                 self.say(Command::Chat { text });
             }
+            ViewerCommand::CutSignaling => {
+                if let Some(signaling) = &self.signaling {
+                    signaling.abort();
+                }
+            }
+            ViewerCommand::StallSignaling(duration) => {
+                if let Some(signaling) = &self.signaling {
+                    signaling.stall(duration);
+                }
+            }
             ViewerCommand::Leave => self.begin_ending(ViewerEnd::Left, self.newest_sent()),
             ViewerCommand::Kill => self.begin_ending(ViewerEnd::Killed, Until::default()),
             ViewerCommand::Finish { stream_stopped: true } => {
@@ -256,6 +262,10 @@ impl ViewerBot {
                     self.set_live(!state.stopped, at);
                 }
                 self.shared.remember_number(id.as_str(), self.spec.number);
+                // A relay may let the offer overtake this.
+                if let Some(session) = &mut self.session {
+                    session.set_viewer(&id);
+                }
                 self.me = Some(id);
                 self.record.state_at_join = Some(state);
                 self.record.state = state;
@@ -351,11 +361,11 @@ impl ViewerBot {
             },
             bind: self.shared.bind_for(Party::Viewer(self.spec.number)),
             tap: self.shared.tap(&self.record.label, id),
-            impairment: self.shared.scenario.network.up.map(|impairment| Impairment {
-                // One stream of losses per viewer.
-                seed: impairment.seed.wrapping_add(u64::from(self.spec.number)),
-                ..impairment
-            }),
+            impairment: self
+                .shared
+                .scenario
+                .network
+                .impair_up(self.shared.scenario.seed, self.spec.number),
         };
         let handle = self
             .shared

@@ -32,6 +32,8 @@ pub enum FindingKind {
     SignalingUnreachable,
     /// The signaling connection ended before the run did.
     SignalingLost,
+    /// The signaling server that the run brought ended without being asked to.
+    ServerEnded,
     /// The signaling server refused a message.
     SignalingRefused,
     /// A viewer never had a frame.
@@ -174,6 +176,15 @@ pub(super) fn explained_losses(scenario: &Scenario, viewer: &ViewerFigures) -> u
 /// Everything that is to be found, the worst first.
 pub(super) fn all(scenario: &Scenario, measured: &Measured) -> Vec<Finding> {
     let mut findings = Vec::new();
+    // First, because whatever the bots say of their signaling follows from it.
+    if let Some(ended) = &measured.server_ended {
+        let message = format!(
+            "the signaling server ended by itself at {:.1} s: {}",
+            ended.at_ms / 1_000.0,
+            ended.why
+        );
+        findings.push(Finding::error(FindingKind::ServerEnded, "server", message).at(ended.at_ms));
+    }
     for broadcaster in &measured.broadcasters {
         let peer = "broadcaster";
         if let Some(error) = &broadcaster.dial_error {

@@ -175,6 +175,7 @@ impl Breach {
             | FindingKind::NotBlackWhileMuted
             | FindingKind::SignalingUnreachable
             | FindingKind::SignalingLost
+            | FindingKind::ServerEnded
             | FindingKind::SignalingRefused
             | FindingKind::SignalingBroken
             | FindingKind::ChatOutOfOrder

@@ -8,6 +8,7 @@ use crate::measure::measured::{DataBothWays, ViewerFigures};
 use crate::measure::quality::BAD_PSNR_DB;
 use crate::measure::tone::{MAX_OFF_PITCH, TONE_HZ};
 use crate::media::kind::MediaKind;
+use crate::net::model::LinkSpec;
 use crate::scenario::Scenario;
 
 /// Sound may be this much early or late against its picture, in milliseconds (EBU R37).
@@ -205,7 +206,7 @@ pub(super) fn of_messages(scenario: &Scenario, data: &DataBothWays, findings: &m
     let impaired = [scenario.network.down, scenario.network.up]
         .into_iter()
         .flatten()
-        .any(|impairment| impairment.loss > 0.0 || impairment.delay_ms > 0)
+        .any(|link| link != LinkSpec::default())
         || scenario.network.sim.is_some();
     let lost_severity = if impaired { Severity::Note } else { Severity::Error };
     for (way, figures) in [

@@ -33,6 +33,7 @@ fn healthy() -> Measured {
         join: Vec::new(),
         delays: Delays::default(),
         fanout_skew: None,
+        server_ended: None,
         generator: GeneratorHealth {
             allowed_cores: 2,
             cpu_share: Some(0.1),
@@ -522,8 +523,8 @@ fn dropped_datagrams_and_skipped_frames_excuse_lost_frames() {
 #[test]
 fn scripted_loss_explains_what_it_can_have_cost_and_no_more() {
     let mut scenario = Scenario::default();
-    scenario.network.down = Some(crate::net::impair::Impairment {
-        loss: 0.001,
+    scenario.network.down = Some(crate::net::model::LinkSpec {
+        loss: crate::net::model::Loss::Independent { share: 0.001 },
         ..Default::default()
     });
     let judged = |lost: u64| {

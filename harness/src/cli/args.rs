@@ -51,6 +51,7 @@ pub(super) enum Command {
     greenroom run ws://10.0.0.5:3000/ --room stage --join-rate 20/s --viewers 200\n  \
     greenroom run --video clip.y4m --audio talk.wav --bitrate 2M --reporter json > report.json\n  \
     greenroom run --sim lossy --duration 10m --seed 7\n  \
+    greenroom run ws://10.0.0.5:3000/ --impair lte\n  \
     greenroom run --codec vp8 --video clip.ivf --data-channel\n  \
     greenroom run call.toml ws://10.0.0.5:3000/ --duration 5s\n\n\
     Broadcaster and viewers in two processes are one run when they share a ledger:\n  \
@@ -104,6 +105,16 @@ pub(super) struct RunArgs {
     /// Run in virtual time over a simulated network: lan, wifi, lte, 3g, satellite, lossy, or a TOML file
     #[arg(long, env = "GREENROOM_SIM", value_name = "PRESET|FILE.toml")]
     pub(super) sim: Option<String>,
+
+    /// Impair what goes over real sockets, at each viewer's both directions: a preset as for --sim, or a TOML file
+    /// with a [default]; needs no root
+    #[arg(
+        long,
+        env = "GREENROOM_IMPAIR",
+        value_name = "PRESET|FILE.toml",
+        conflicts_with = "sim"
+    )]
+    pub(super) impair: Option<String>,
 
     /// Codec of the video: h264 is encoded live; vp8 comes from an IVF file, or from the one in greenroom
     #[arg(long, env = "GREENROOM_CODEC", default_value = "h264", value_name = "h264|vp8", value_parser = parse_codec)]

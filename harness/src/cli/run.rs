@@ -10,7 +10,7 @@ use super::args::{Given, Reporter, RunArgs};
 use super::progress::ProgressLine;
 use super::{complain, exit, style_of};
 use crate::check::Verdict;
-use crate::net::model::{NetworkFile, NetworkPreset};
+use crate::net::model::{AccessSpec, LinkSpec, NatKind, NetworkFile, NetworkPreset};
 use crate::report::Report;
 use crate::run::{Run, RunError};
 use crate::scenario::{RoleSelection, Scenario};
@@ -137,6 +137,9 @@ impl Plan {
         if let Some(sim) = &args.sim {
             scenario.network.sim = Some(network(sim)?);
         }
+        if let Some(impair) = &args.impair {
+            (scenario.network.up, scenario.network.down) = both_ways(&network(impair)?)?;
+        }
         if scenario.network.sim.is_some() {
             if url.is_some() {
                 return Err(
@@ -153,6 +156,19 @@ impl Plan {
             url: url.map(|url| (*url).clone()),
         })
     }
+}
+
+/// What a network does to every viewer, up and down, where there are only real sockets.
+fn both_ways(file: &NetworkFile) -> Result<(Option<LinkSpec>, Option<LinkSpec>), String> {
+    let every = file.viewer(u32::MAX);
+    if !file.viewers.is_empty() || file.broadcaster != AccessSpec::default() || every.nat != NatKind::None {
+        return Err(
+            "--impair has the same links for every viewer and no NAT; leave [broadcaster], [[viewers]] and nat \
+             to --sim"
+                .to_owned(),
+        );
+    }
+    Ok((Some(every.up), Some(every.down)))
 }
 
 /// A network by its preset's name, or from a file.

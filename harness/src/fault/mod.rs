@@ -3,4 +3,5 @@
 //! Owns the damage and nothing else: it knows neither the verifier nor the checker.
 
 pub(crate) mod media;
+pub(crate) mod signaling;
 pub(crate) mod source;

@@ -64,8 +64,20 @@ pub struct Measured {
     pub delays: Delays,
     /// From the first to the last viewer that completed a frame.
     pub fanout_skew: Option<Summary>,
+    /// The signaling server that the run brought, when it ended without being asked to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_ended: Option<ServerEnded>,
     /// The generator's own health.
     pub generator: GeneratorHealth,
+}
+
+/// A signaling server that ended by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServerEnded {
+    /// When, in milliseconds since the start of the run.
+    pub at_ms: f64,
+    /// In its own words: what it returned, or what it panicked with.
+    pub why: String,
 }
 
 /// Messages on data channels, by direction.

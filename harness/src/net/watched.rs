@@ -11,18 +11,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime, Transmit,
 };
 
 use super::connecting::Connecting;
-use super::impair::{Fate, Impairer, Impairment};
+use super::impair::{Impairer, Impairment};
 use super::tap::{Datagram, Tap, Way};
-
-/// Datagrams that may be under way in a delayed direction; more are lost, as in a full router.
-const MAX_DELAYED: usize = 16_384;
 
 /// The runtime of one connection, with every datagram seen and possibly impaired.
 #[derive(Debug)]
@@ -225,36 +223,62 @@ impl AsyncUdpSocket for TappedSocket {
 /// Outgoing datagrams under way; the task that carries them ends with the socket.
 #[derive(Debug)]
 struct Delayed {
-    impairer: Mutex<Impairer>,
-    queue: mpsc::Sender<(Instant, SocketAddr, Vec<u8>)>,
+    start: Instant,
+    impairer: Arc<Mutex<Impairer>>,
+    changed: Arc<Notify>,
+    task: AbortHandle,
 }
 
 impl Delayed {
     fn start(impairment: Impairment, socket: Arc<dyn AsyncUdpSocket>) -> Self {
-        let (queue, mut under_way) = mpsc::channel::<(Instant, SocketAddr, Vec<u8>)>(MAX_DELAYED);
-        tokio::spawn(async move {
-            while let Some((due, to, datagram)) = under_way.recv().await {
-                tokio::time::sleep_until(due).await;
-                // Sending may fail as on any network; whoever waits for the datagram notices.
-                let _ = socket.send_to(&datagram, to).await;
-            }
-        });
+        let start = Instant::now();
+        let impairer = Arc::new(Mutex::new(Impairer::new(impairment)));
+        let changed = Arc::<Notify>::default();
+        let carrying = carry(start, Arc::clone(&impairer), Arc::clone(&changed), socket);
         Self {
-            impairer: Mutex::new(Impairer::new(impairment)),
-            queue,
+            start,
+            impairer,
+            changed,
+            task: tokio::spawn(carrying).abort_handle(),
         }
     }
 
     fn send(&self, to: SocketAddr, datagram: &[u8]) {
-        let fate = self
-            .impairer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .next_fate();
-        if let Fate::Pass(delay) = fate {
-            let _ = self
-                .queue
-                .try_send((Instant::now() + delay, to, datagram.to_vec()));
+        let mut impairer = self.impairer.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = impairer.next_due();
+        impairer.send(self.start.elapsed(), to, datagram);
+        if impairer.next_due() != before {
+            self.changed.notify_one();
+        }
+    }
+}
+
+impl Drop for Delayed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Sends each datagram when it is due.
+async fn carry(
+    start: Instant,
+    impairer: Arc<Mutex<Impairer>>,
+    changed: Arc<Notify>,
+    socket: Arc<dyn AsyncUdpSocket>,
+) {
+    let lock = || impairer.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let due = lock().take_due(start.elapsed());
+        if let Some((to, datagram)) = due {
+            // Sending may fail as on any network; whoever waits for the datagram notices.
+            let _ = socket.send_to(&datagram, to).await;
+            continue;
+        }
+        let next = lock().next_due();
+        tokio::select! {
+            biased;
+            () = changed.notified() => {}
+            () = tokio::time::sleep_until(start + next.unwrap_or_default()), if next.is_some() => {}
         }
     }
 }

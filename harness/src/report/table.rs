@@ -280,7 +280,15 @@ fn generator(out: &mut String, report: &Report) -> std::fmt::Result {
             simulated.real_ms / 1_000.0,
             simulated.virtual_ms / simulated.real_ms.max(0.001),
             simulated.seed
-        );
+        )
+        .and_then(|()| match report.verdict {
+            Verdict::Pass => Ok(()),
+            _ => writeln!(
+                out,
+                "again        GREENROOM_SEED={} and the same scenario give this run again, event by event",
+                simulated.seed
+            ),
+        });
     }
     let health = &report.measured.generator;
     let tail = |summary: &Option<Summary>| {

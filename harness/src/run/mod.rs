@@ -7,13 +7,16 @@ mod environment;
 mod handle;
 mod heard;
 pub(crate) mod ledger_file;
+mod memory;
 mod observe;
 mod orchestrate;
 mod prepare;
 mod room;
+pub(crate) mod server;
 #[cfg(feature = "sim")]
 mod simulate;
 
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,19 +24,21 @@ use std::time::Duration;
 use greenroom_fixtures::Size;
 use thiserror::Error;
 
+use self::server::CallersServer;
 use crate::bot::Progress;
-use crate::bot::dial::{Dialer, UrlError};
+use crate::bot::dial::{CallersClient, Dialer, SignalingBot, UrlError};
 use crate::media::codec::Codec;
-use crate::net::impair::Impairment;
+use crate::net::model::LinkSpec;
 use crate::report::Report;
 use crate::scenario::{
     Action, AudioSource, DecodeSelection, MediaFault, PlantedDelays, RoleSelection, Scenario, ScenarioError,
-    SourceFlaws, TimedAction,
+    SignalingSpec, SourceFlaws, TimedAction,
 };
 
 pub use environment::Environment;
 pub use handle::{BroadcasterHandle, RunHandle, ViewerHandle};
 pub use ledger_file::LedgerFileError;
+pub use memory::MemoryListener;
 
 /// Why a run could not be done; the system under test is not to blame.
 #[derive(Debug, Error)]
@@ -144,6 +149,8 @@ pub struct Run {
     pub(crate) output_dir: Option<PathBuf>,
     pub(crate) ledger: Option<PathBuf>,
     pub(crate) progress: Arc<Progress>,
+    pub(crate) server: Option<CallersServer>,
+    pub(crate) signaling: Option<CallersClient>,
 }
 
 impl Run {
@@ -170,6 +177,8 @@ impl Run {
             output_dir: None,
             ledger: None,
             progress: Arc::default(),
+            server: None,
+            signaling: None,
         }
     }
 
@@ -189,6 +198,35 @@ impl Run {
     #[cfg(feature = "sim")]
     pub fn network(mut self, network: crate::net::model::NetworkFile) -> Self {
         self.scenario.network.sim = Some(network);
+        self
+    }
+
+    /// Replaces greenroom's signaling server by one of the caller's, in a simulated or an embedded run.
+    ///
+    /// `serve` gets a listener in memory and serves it until it is dropped; it is called again when the scenario
+    /// restarts the server. In a simulated run it has virtual time, and no sockets. The bots speak greenroom's
+    /// protocol (docs/signaling.md) to it, or whatever [`Run::signaling`] says.
+    ///
+    /// A server that returns or panics before the run is over is a finding with its words.
+    pub fn server<F>(mut self, serve: impl Fn(MemoryListener) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output: std::fmt::Debug> + Send + 'static,
+    {
+        self.server = Some(CallersServer::new(serve));
+        self
+    }
+
+    /// Replaces the bots' signaling client, for a protocol that greenroom does not speak.
+    ///
+    /// `client` is called for each bot as it starts, and takes its commands to the server and what the server says
+    /// back to it; [`SignalingBot::dial`] opens a byte stream to the server of this run. It ends when there are no
+    /// commands any more. Signaling faults of the scenario are about frames, and there are none that greenroom sees.
+    pub fn signaling<F, E>(mut self, client: impl Fn(SignalingBot) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: std::fmt::Display,
+    {
+        self.signaling = Some(CallersClient::new(client));
         self
     }
 
@@ -292,9 +330,21 @@ impl Run {
         self
     }
 
-    /// What the network does to datagrams on their way to the viewers.
-    pub fn impair_down(mut self, impairment: Impairment) -> Self {
-        self.scenario.network.down = Some(impairment);
+    /// What happens to datagrams on their way to the viewers, on real sockets and without root.
+    pub fn impair_down(mut self, link: LinkSpec) -> Self {
+        self.scenario.network.down = Some(link);
+        self
+    }
+
+    /// What happens to datagrams on their way to the broadcaster, on real sockets and without root.
+    pub fn impair_up(mut self, link: LinkSpec) -> Self {
+        self.scenario.network.up = Some(link);
+        self
+    }
+
+    /// Adds what happens to signaling frames between bots and server, drawn from the scenario's seed.
+    pub fn signaling_faults(mut self, faults: SignalingSpec) -> Self {
+        self.scenario.network.signaling.push(faults);
         self
     }
 

@@ -96,6 +96,7 @@ pub(super) fn sum_up(
         viewers,
         broadcasters,
         fanout_skew: skew.summary(),
+        server_ended: None,
         generator,
     }
 }

@@ -15,9 +15,11 @@ use super::handle::Order;
 use super::ledger_file::LedgerFollower;
 use super::prepare::Prepared;
 use super::room::RoomRun;
+use super::server::BroughtServer;
 use super::{Environment, RunError, observe};
 use crate::check;
 use crate::measure::health::{GeneratorHealth, HealthSampler};
+use crate::measure::measured::ServerEnded;
 use crate::report::Report;
 use crate::scenario::{Action, RoleSelection, Scenario, TimedAction};
 
@@ -168,8 +170,10 @@ impl Prepared {
     }
 
     async fn act(&mut self, action: &Action) {
-        if *action == Action::KillServer {
-            self.server = None;
+        match (action, &mut self.server) {
+            (Action::KillServer, Some(server)) => server.kill(),
+            (Action::RestartServer { after }, Some(server)) => server.restart(*after),
+            _ => {}
         }
         for room in &mut self.rooms {
             room.act(action).await;
@@ -186,7 +190,13 @@ impl Prepared {
     ) -> Result<Report, RunError> {
         let follower_error = self.follower.as_ref().and_then(LedgerFollower::take_error);
         let environment = Environment::gather(&self.url, &self.engine.describe());
-        let measured = observe::sum_up(self.rooms, health, joining, streamed);
+        let ended = self.server.as_ref().and_then(BroughtServer::ended);
+        let clock = self.clock;
+        let mut measured = observe::sum_up(self.rooms, health, joining, streamed);
+        measured.server_ended = ended.map(|ended| ServerEnded {
+            at_ms: clock.us(ended.at) as f64 / 1_000.0,
+            why: ended.why,
+        });
         drop(self.server);
         drop(self.trace);
         let recorded = match self.recorder {

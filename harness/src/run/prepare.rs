@@ -5,12 +5,10 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use tokio::task::JoinHandle;
-
 use super::ledger_file::{LedgerFile, LedgerFollower};
 use super::room::RoomRun;
+use super::server::{BroughtServer, Meeting};
 use super::{Run, RunError, Target};
-use crate::bot::dial::Dialer;
 use crate::bot::reference::{self, Reference};
 use crate::bot::source::Sources;
 use crate::bot::{Figures, LedgerHandle, Progress, Shared};
@@ -31,7 +29,8 @@ pub(super) struct Prepared {
     pub(super) progress: Arc<Progress>,
     pub(super) engine: Arc<dyn Engine>,
     pub(super) rooms: Vec<RoomRun>,
-    pub(super) server: Option<ServerTask>,
+    pub(super) server: Option<BroughtServer>,
+    pub(super) clock: RunClock,
     pub(super) recorder: Option<Recorder>,
     pub(super) trace: Trace,
     pub(super) ledger_file: Option<LedgerFile>,
@@ -39,21 +38,6 @@ pub(super) struct Prepared {
     pub(super) output_dir: Option<std::path::PathBuf>,
     /// Whether time and network are simulated, so that the machine's state explains nothing.
     pub(super) in_memory: bool,
-}
-
-/// The embedded server; it dies with the run, without a word.
-pub(super) struct ServerTask {
-    #[cfg(feature = "server")]
-    server: greenroom_signaling::Server,
-    task: JoinHandle<()>,
-}
-
-impl Drop for ServerTask {
-    fn drop(&mut self) {
-        #[cfg(feature = "server")]
-        self.server.fall_silent();
-        self.task.abort();
-    }
 }
 
 /// Checks and opens everything that a run needs, and starts the embedded server.
@@ -77,7 +61,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         path: path.to_owned(),
         reason: error.to_string(),
     };
-    let meeting = Meeting::open(&run.target).await?;
+    let meeting = Meeting::open(&run.target, run.server)?;
     let (ledger, ledger_file, follower) = open_ledger(&scenario, run.ledger.as_deref(), frame_rate, clock)?;
     // Last of all that can fail, so that bad input leaves no folder behind.
     let (recorder, trace) = match &run.output_dir {
@@ -91,6 +75,10 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         None => (None, Trace::off(clock)),
     };
     let (dialer, server) = meeting.start(&trace);
+    let dialer = match run.signaling {
+        Some(client) => dialer.with_client(client),
+        None => dialer,
+    };
     #[cfg(feature = "sim")]
     let file = scenario.network.sim.clone().unwrap_or_default();
     #[cfg(feature = "sim")]
@@ -161,6 +149,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         engine,
         rooms,
         server,
+        clock,
         recorder,
         trace,
         ledger_file,
@@ -227,93 +216,6 @@ fn open_sources(scenario: &Scenario) -> Result<Vec<Option<Sources>>, RunError> {
         });
     }
     Ok(sources)
-}
-
-/// Where the bots will meet, checked and bound but not yet served.
-enum Meeting {
-    /// At somebody's server.
-    Theirs(Dialer),
-    /// At ours.
-    #[cfg(feature = "server")]
-    Ours(tokio::net::TcpListener, Dialer),
-    /// At ours, in memory.
-    #[cfg(feature = "sim")]
-    InMemory,
-}
-
-impl Meeting {
-    async fn open(target: &Target) -> Result<Self, RunError> {
-        match target {
-            Target::Url(url) => Ok(Self::Theirs(Dialer::tcp(url)?)),
-            Target::Dialer(dialer) => Ok(Self::Theirs(dialer.clone())),
-            #[cfg(feature = "sim")]
-            Target::Simulated => Ok(Self::InMemory),
-            #[cfg(feature = "server")]
-            Target::Embedded => {
-                let listen_failed = |error: std::io::Error| RunError::Listen(error.to_string());
-                let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
-                    .await
-                    .map_err(listen_failed)?;
-                let address = listener.local_addr().map_err(listen_failed)?;
-                Ok(Self::Ours(listener, Dialer::tcp(&format!("ws://{address}/"))?))
-            }
-        }
-    }
-
-    #[cfg_attr(
-        not(feature = "server"),
-        expect(unused_variables, reason = "only our own server is traced")
-    )]
-    fn start(self, trace: &Trace) -> (Dialer, Option<ServerTask>) {
-        match self {
-            Self::Theirs(dialer) => (dialer, None),
-            #[cfg(feature = "server")]
-            Self::Ours(listener, dialer) => {
-                let server = own_server(trace);
-                let serving = server.clone();
-                let task = tokio::spawn(async move {
-                    serving.serve(listener).await;
-                });
-                (dialer, Some(ServerTask { server, task }))
-            }
-            #[cfg(feature = "sim")]
-            Self::InMemory => {
-                let server = own_server(trace);
-                let dialer = super::simulate::dialer(&server);
-                // Each connection is served where it is dialed.
-                let task = tokio::spawn(std::future::ready(()));
-                (dialer, Some(ServerTask { server, task }))
-            }
-        }
-    }
-}
-
-#[cfg(feature = "server")]
-fn own_server(trace: &Trace) -> greenroom_signaling::Server {
-    greenroom_signaling::Server::new(greenroom_signaling::ServerConfig {
-        observer: trace.is_on().then(|| server_observer(trace.clone())),
-        ..Default::default()
-    })
-}
-
-/// Puts the frames that the embedded server sees into the trace.
-#[cfg(feature = "server")]
-fn server_observer(trace: Trace) -> greenroom_signaling::FrameObserver {
-    use crate::trace::{FrameWay, TraceKind};
-    greenroom_signaling::FrameObserver::new(move |frame| {
-        let peer = frame.peer.map_or_else(
-            || format!("server/{}", frame.connection),
-            |peer| format!("server/{peer}"),
-        );
-        let way = match frame.direction {
-            greenroom_signaling::Direction::Sent => FrameWay::Out,
-            greenroom_signaling::Direction::Received => FrameWay::In,
-        };
-        trace.at(frame.at, &peer, || TraceKind::Signaling {
-            way,
-            frame: crate::trace::redact_frame(frame.text),
-        });
-    })
 }
 
 /// The pictures of a room as they were meant, where a viewer of this process is to compare them.

@@ -158,8 +158,16 @@ impl RoomRun {
             Action::Kill { viewer } => self.tell_viewer(*viewer, ViewerCommand::Kill),
             Action::BroadcasterLeave => self.end_broadcaster().await,
             Action::BroadcasterReturn => self.start_broadcaster(Instant::now()),
+            Action::CutSignaling { of } => {
+                self.tell(*of, ViewerCommand::CutSignaling, BroadcasterCommand::CutSignaling);
+            }
+            Action::StallSignaling { of, duration } => self.tell(
+                *of,
+                ViewerCommand::StallSignaling(*duration),
+                BroadcasterCommand::StallSignaling(*duration),
+            ),
             // The server belongs to the run.
-            Action::KillServer => {}
+            Action::KillServer | Action::RestartServer { .. } => {}
             Action::Network(action) => self.act_on_network(action),
         }
     }
@@ -193,6 +201,14 @@ impl RoomRun {
                     network.set_link(room, party, direction, &spec);
                 }
             }
+        }
+    }
+
+    /// Tells whichever bot it is for.
+    fn tell(&self, party: Party, viewer: ViewerCommand, broadcaster: BroadcasterCommand) {
+        match party {
+            Party::Viewer(number) => self.tell_viewer(number, viewer),
+            Party::Broadcaster => self.tell_broadcaster(broadcaster),
         }
     }
 

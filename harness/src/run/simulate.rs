@@ -3,7 +3,6 @@
 //! Owns the thread, its runtime with a paused clock, and its seeded randomness. A run owns its runtime, so
 //! that it may be called from any test.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_determinism::Deterministic;
@@ -66,19 +65,4 @@ fn on_this_thread(run: Run) -> Result<(Report, Duration), RunError> {
     drop(runtime);
     drop(determinism);
     report
-}
-
-/// Streams to the embedded server, in memory.
-pub(super) fn dialer(server: &greenroom_signaling::Server) -> crate::bot::dial::Dialer {
-    /// What may be under way in one direction.
-    const BUFFER: usize = 64 * 1024;
-    let server = Arc::new(server.clone());
-    crate::bot::dial::Dialer::new("ws://simulated.greenroom/".to_owned(), move || {
-        let server = Arc::clone(&server);
-        async move {
-            let (ours, theirs) = tokio::io::duplex(BUFFER);
-            tokio::spawn(async move { server.serve_connection(theirs).await });
-            Ok(Box::new(ours) as Box<dyn crate::bot::dial::ByteStream>)
-        }
-    })
 }

@@ -58,8 +58,28 @@ pub enum Action {
     BroadcasterLeave,
     /// A broadcaster that left comes back.
     BroadcasterReturn,
-    /// The embedded signaling server vanishes.
+    /// The signaling server that the run brings vanishes.
     KillServer,
+    /// A bot's signaling connection is cut, without a word to either side.
+    CutSignaling {
+        /// Whose.
+        of: Party,
+    },
+    /// A bot reads nothing of what its signaling server sends, for a while.
+    StallSignaling {
+        /// Which.
+        of: Party,
+        /// For how long.
+        #[serde(rename = "duration_ms", with = "millis")]
+        duration: Duration,
+    },
+    /// The signaling server that the run brings vanishes, and another one, which knows nothing of the first, comes
+    /// in its place.
+    RestartServer {
+        /// How long there is none.
+        #[serde(rename = "after_ms", with = "millis")]
+        after: Duration,
+    },
     /// Something happens to the simulated network.
     Network(NetworkAction),
 }

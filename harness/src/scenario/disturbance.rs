@@ -10,9 +10,9 @@ use crate::net::model::{Access, LinkSpec, NetworkAction, NetworkFile};
 impl Scenario {
     /// Share of packets on the way to a viewer that the scenario takes away or spoils, in the long run.
     pub(crate) fn scripted_loss(&self, viewer: u32) -> f64 {
-        let sockets = self.network.down.map_or(0.0, |impairment| impairment.loss);
+        let spoils = |link: &LinkSpec| 1.0 - (1.0 - link.loss.long_run()) * (1.0 - link.corrupt);
+        let sockets = self.network.down.as_ref().map_or(0.0, spoils);
         let model = self.network.sim.as_ref().map_or(0.0, |file| {
-            let spoils = |link: &LinkSpec| 1.0 - (1.0 - link.loss.long_run()) * (1.0 - link.corrupt);
             let Access { up, .. } = file.broadcaster();
             let Access { down, .. } = file.viewer(viewer);
             1.0 - (1.0 - spoils(&up)) * (1.0 - spoils(&down))
@@ -27,11 +27,9 @@ impl Scenario {
 
     /// How much later than without the scenario a packet may reach a viewer.
     pub(crate) fn scripted_delay(&self, viewer: u32) -> Duration {
-        let sockets = self.network.down.map_or(Duration::ZERO, |impairment| {
-            Duration::from_millis(u64::from(impairment.delay_ms))
-        });
+        let slows = |link: &LinkSpec| link.delay + link.jitter + queue(link);
+        let sockets = self.network.down.as_ref().map_or(Duration::ZERO, slows);
         let model = self.network.sim.as_ref().map_or(Duration::ZERO, |file| {
-            let slows = |link: &LinkSpec| link.delay + link.jitter + queue(link);
             slows(&file.broadcaster().up) + slows(&file.viewer(viewer).down)
         });
         sockets + model
@@ -44,7 +42,8 @@ impl Scenario {
         let by_file = self.network.sim.as_ref().is_some_and(|file: &NetworkFile| {
             narrow(&file.broadcaster().up) || narrow(&file.viewer(viewer).down)
         });
-        by_file
+        self.network.down.as_ref().is_some_and(narrow)
+            || by_file
             || self.timeline.iter().any(|timed| match &timed.action {
                 Action::Network(NetworkAction::Partition { viewer: cut, .. }) => *cut == viewer,
                 Action::Network(NetworkAction::Link { .. }) => true,

@@ -13,7 +13,8 @@ use super::{Scenario, ScenarioError};
 
 /// What is a time under one of these names may be written with its unit, `duration = "30s"`, and is then the
 /// field with `_ms`.
-const TIMES: [&str; 14] = [
+const TIMES: [&str; 15] = [
+    "after",
     "at",
     "audio_late",
     "broadcaster_delay",

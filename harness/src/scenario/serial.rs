@@ -84,23 +84,6 @@ pub(crate) mod millis {
     }
 }
 
-/// Milliseconds that are kept as a number; a text with a unit is read too.
-pub(crate) mod millis_number {
-    use serde::{Deserializer, Serializer};
-
-    use super::millis;
-
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-    pub(crate) fn serialize<S: Serializer>(millis: &u32, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u32(*millis)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-        // More than fits is more than any limit, and the limit says so.
-        millis::deserialize(deserializer).map(|time| u32::try_from(time.as_millis()).unwrap_or(u32::MAX))
-    }
-}
-
 /// Sizes as `640x360`.
 pub(crate) mod size {
     use greenroom_fixtures::Size;

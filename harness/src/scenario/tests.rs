@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::net::model::Loss;
 
 #[track_caller]
 fn refused(change: impl FnOnce(&mut Scenario), expect: &str) {
@@ -37,12 +38,12 @@ fn every_number_that_cannot_work_is_refused_with_what_would() {
     refused(|s| s.join.rate_per_s = Some(f64::NAN), "join rate");
     refused(
         |s| {
-            s.network.down = Some(Impairment {
-                loss: 1.5,
-                ..Impairment::default()
+            s.network.down = Some(LinkSpec {
+                loss: Loss::Independent { share: 1.5 },
+                ..LinkSpec::default()
             })
         },
-        "from 0 to 1",
+        "0 to 1",
     );
     refused(|s| s.deadlines.frame = Duration::ZERO, "500ms");
     refused(

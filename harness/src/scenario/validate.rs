@@ -8,7 +8,6 @@ use greenroom_signaling::RoomId;
 use thiserror::Error;
 
 use super::{Action, MAX_VIEWERS, MediaFault, Party, RoleSelection, RoomSpec, Scenario, TimedAction};
-use crate::net::impair::Impairment;
 use crate::net::model::{LinkOf, LinkSpecError, NetworkAction, NetworkFile, NetworkFileError};
 
 /// The longest deadline, delay or pause.
@@ -127,9 +126,18 @@ impl Scenario {
             let got = format!("{rate}/s");
             return out_of_bounds("join.rate_per_s", "the join rate", got, "0.01/s to 10000/s");
         }
-        for (name, impairment) in [("down", self.network.down), ("up", self.network.up)] {
-            if let Some(impairment) = impairment {
-                check_impairment(&format!("network.{name}"), impairment)?;
+        for (name, link) in [("down", self.network.down), ("up", self.network.up)] {
+            link.map_or(Ok(()), |link| link.validate()).or_else(|error| {
+                misplaced(
+                    format!("network.{name}.{}", error.field),
+                    ScenarioError::Link(error),
+                )
+            })?;
+        }
+        for (index, spec) in self.network.signaling.iter().enumerate() {
+            if let Some((field, got, expected)) = spec.out_of_bounds() {
+                let path = format!("network.signaling[{index}].{field}");
+                return out_of_bounds(path, "a signaling fault", got, expected);
             }
         }
         if let Some(file) = &self.network.sim {
@@ -262,6 +270,17 @@ impl Scenario {
                     "at most a day",
                 )
             }
+            Action::StallSignaling { duration: time, .. } | Action::RestartServer { after: time }
+                if *time > LONGEST =>
+            {
+                let path = format!("{path}.action");
+                out_of_bounds(
+                    path,
+                    "the time of an action",
+                    format!("{time:?}"),
+                    "at most a day",
+                )
+            }
             Action::Network(NetworkAction::Link { spec, .. }) => spec.validate().or_else(|error| {
                 misplaced(
                     format!("{path}.action.network.link.spec.{}", error.field),
@@ -282,6 +301,13 @@ impl Scenario {
                     from: Party::Viewer(viewer),
                     ..
                 } => ("chat.from.viewer", viewer),
+                Action::CutSignaling {
+                    of: Party::Viewer(viewer),
+                } => ("cut-signaling.of.viewer", viewer),
+                Action::StallSignaling {
+                    of: Party::Viewer(viewer),
+                    ..
+                } => ("stall-signaling.of.viewer", viewer),
                 Action::Network(NetworkAction::Partition { viewer, .. }) => {
                     ("network.partition.viewer", viewer)
                 }
@@ -318,22 +344,6 @@ fn check_bitrate(path: &str, bps: u32) -> Result<(), Misplaced> {
         format!("{bps} bit/s"),
         "10 kbit/s to 50 Mbit/s",
     )
-}
-
-fn check_impairment(path: &str, impairment: Impairment) -> Result<(), Misplaced> {
-    if !(0.0..=1.0).contains(&impairment.loss) {
-        return out_of_bounds(
-            format!("{path}.loss"),
-            "the loss",
-            impairment.loss,
-            "a share from 0 to 1",
-        );
-    }
-    if impairment.delay_ms > 60_000 {
-        let got = format!("{} ms", impairment.delay_ms);
-        return out_of_bounds(format!("{path}.delay_ms"), "the delay", got, "at most a minute");
-    }
-    Ok(())
 }
 
 /// Where in a network an error is, as the end of a path.

@@ -2,10 +2,14 @@
 //!
 //! Knows WebSocket and a [`Dialect`]; knows neither how the stream came to be nor what the bot does.
 
+mod custom;
 mod handshake;
 mod task;
+mod wire;
 
 use std::{
+    fmt,
+    future::Future,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -19,11 +23,13 @@ use tokio::{
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::{
-    CloseReason, Command, Dialect, EncodeError, Event, FrameObserver, QueueLimits,
+    CloseReason, Command, Dialect, Direction, EncodeError, Event, FrameFilter, FrameObserver, QueueLimits,
     outbox::{Outbox, PushError},
 };
 
+pub use custom::{BotGone, SignalingPeer};
 pub use handshake::ClientError;
+use wire::Wire;
 
 /// Where the WebSocket handshake goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +59,8 @@ pub struct ClientConfig {
     pub event_queue: usize,
     /// Sees every text frame. Default none.
     pub observer: Option<FrameObserver>,
+    /// Decides what becomes of every text frame. Default none: all pass.
+    pub filter: Option<FrameFilter>,
 }
 
 impl Default for ClientConfig {
@@ -69,6 +77,7 @@ impl Default for ClientConfig {
             },
             event_queue: 1_024,
             observer: None,
+            filter: None,
         }
     }
 }
@@ -111,14 +120,23 @@ pub struct Client;
 /// Sends commands. The connection closes politely when the last clone is dropped; commands sent before still go out.
 #[derive(Clone, Debug)]
 pub struct ClientHandle {
-    shared: Arc<HandleShared>,
+    shared: Arc<Handle>,
 }
 
 #[derive(Debug)]
-struct HandleShared {
-    outbox: Arc<Outbox<Ask>>,
-    dialect: Arc<Mutex<Dialect>>,
-    task: AbortHandle,
+enum Handle {
+    /// A WebSocket of ours.
+    Socket {
+        outbox: Arc<Outbox<Ask>>,
+        wire: Arc<Wire>,
+        dialect: Arc<Mutex<Dialect>>,
+        task: AbortHandle,
+    },
+    /// Somebody else's client.
+    Custom {
+        commands: mpsc::Sender<Command>,
+        task: AbortHandle,
+    },
 }
 
 /// Why the task is asked to close.
@@ -132,7 +150,9 @@ enum Ask {
 #[derive(Debug)]
 pub struct ClientEvents {
     events: mpsc::Receiver<TimedEvent>,
-    outbox: Arc<Outbox<Ask>>,
+    socket: Option<(Arc<Outbox<Ask>>, Arc<Wire>)>,
+    /// Somebody else's client ends with its bot.
+    custom: Option<AbortHandle>,
     closed: Arc<OnceLock<(Instant, CloseReason)>>,
     done: bool,
 }
@@ -158,28 +178,51 @@ impl Client {
         let outbox = Arc::new(Outbox::new(config.send_queue));
         let dialect = Arc::new(Mutex::new(dialect));
         let closed = Arc::new(OnceLock::new());
+        let wire = Arc::new(Wire::new(config.filter.clone()));
         let task = task::Task {
             config,
             outbox: outbox.clone(),
+            wire: wire.clone(),
             dialect: dialect.clone(),
             events: sender,
             closed: closed.clone(),
         };
         let task = tokio::spawn(task.run(socket)).abort_handle();
-        let shared = Arc::new(HandleShared {
+        let handle = Handle::Socket {
             outbox: outbox.clone(),
+            wire: wire.clone(),
             dialect,
             task,
-        });
+        };
+        let events = ClientEvents {
+            events,
+            socket: Some((outbox, wire)),
+            custom: None,
+            closed,
+            done: false,
+        };
         Ok((
-            ClientHandle { shared },
-            ClientEvents {
-                events,
-                outbox,
-                closed,
-                done: false,
+            ClientHandle {
+                shared: Arc::new(handle),
             },
+            events,
         ))
+    }
+
+    /// Gives a bot somebody else's signaling client: `client` is a future that takes the bot's commands to wherever
+    /// they belong, and tells the bot what happens. It should end when there are no commands any more; it is aborted
+    /// when the bot no longer listens.
+    ///
+    /// Observer and filter of the configuration see nothing of it, because there are no frames to see.
+    pub fn custom<F, E>(
+        config: &ClientConfig,
+        client: impl FnOnce(SignalingPeer) -> F,
+    ) -> (ClientHandle, ClientEvents)
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: fmt::Display,
+    {
+        custom::start(config, client)
     }
 }
 
@@ -189,12 +232,32 @@ impl ClientHandle {
     /// # Errors
     /// [`SendError`]; nothing of the command was sent.
     pub fn send(&self, command: Command) -> Result<(), SendError> {
+        let (outbox, wire, dialect) = match &*self.shared {
+            Handle::Socket {
+                outbox,
+                wire,
+                dialect,
+                ..
+            } => (outbox, wire, dialect),
+            Handle::Custom { commands, .. } => {
+                return commands.try_send(command).map_err(|error| match error {
+                    mpsc::error::TrySendError::Closed(_) => SendError::Closed,
+                    mpsc::error::TrySendError::Full(_) => SendError::Full {
+                        messages: commands.max_capacity(),
+                        bytes: 0,
+                    },
+                });
+            }
+        };
         // Held until the frames are queued: a dialect that numbers its messages must see them leave in that order.
-        let mut dialect = self.shared.dialect.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dialect = dialect.lock().unwrap_or_else(PoisonError::into_inner);
         let frames = dialect.encode(&command)?;
-        self.shared
-            .outbox
-            .push(frames.into_iter().map(Utf8Bytes::from))
+        outbox
+            .push(
+                frames
+                    .into_iter()
+                    .flat_map(|frame| wire.pass(Direction::Sent, Utf8Bytes::from(frame))),
+            )
             .map_err(|error| match error {
                 PushError::Closed => SendError::Closed,
                 PushError::Full(full) => SendError::Full {
@@ -206,14 +269,29 @@ impl ClientHandle {
 
     /// Drops the stream without a close frame, as a killed process would, as soon as the runtime gets to it.
     pub fn abort(&self) {
-        self.shared.outbox.shut();
-        self.shared.task.abort();
+        match &*self.shared {
+            Handle::Socket { outbox, task, .. } => {
+                outbox.shut();
+                task.abort();
+            }
+            Handle::Custom { task, .. } => task.abort(),
+        }
+    }
+
+    /// Reads nothing of what the server sends for this long, as a client that hangs would. A client of somebody
+    /// else's reads on.
+    pub fn stall(&self, duration: Duration) {
+        if let Handle::Socket { wire, .. } = &*self.shared {
+            wire.stall(duration);
+        }
     }
 }
 
-impl Drop for HandleShared {
+impl Drop for Handle {
     fn drop(&mut self) {
-        self.outbox.close(Ask::Close);
+        if let Self::Socket { outbox, wire, .. } = self {
+            wire.close(outbox);
+        }
     }
 }
 
@@ -242,6 +320,11 @@ impl ClientEvents {
 
 impl Drop for ClientEvents {
     fn drop(&mut self) {
-        self.outbox.close(Ask::Close);
+        if let Some((outbox, wire)) = &self.socket {
+            wire.close(outbox);
+        }
+        if let Some(task) = &self.custom {
+            task.abort();
+        }
     }
 }

@@ -11,9 +11,9 @@ use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
-use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes, protocol::frame::coding::CloseCode};
 
-use super::{Ask, ClientConfig, TimedEvent};
+use super::{Ask, ClientConfig, TimedEvent, wire::Wire};
 use crate::{
     CloseReason, DecodeError, Dialect, Direction, Event, ObservedFrame,
     outbox::Outbox,
@@ -23,6 +23,7 @@ use crate::{
 pub(super) struct Task {
     pub(super) config: ClientConfig,
     pub(super) outbox: Arc<Outbox<Ask>>,
+    pub(super) wire: Arc<Wire>,
     pub(super) dialect: Arc<Mutex<Dialect>>,
     pub(super) events: mpsc::Sender<TimedEvent>,
     pub(super) closed: Arc<OnceLock<(Instant, CloseReason)>>,
@@ -83,11 +84,29 @@ impl Task {
         let mut waiting: VecDeque<TimedEvent> = VecDeque::new();
         loop {
             let sent = |text: &str| self.observe(Direction::Sent, text);
-            let turn = if waiting.is_empty() {
+            let turn = if let Some(until) = self.wire.stalled_until(Instant::now()) {
+                tokio::select! {
+                    biased;
+                    turn = socket.write_only(&self.outbox, sent) => Some(turn),
+                    () = self.wire.due() => {
+                        self.carry(&mut waiting);
+                        continue;
+                    }
+                    () = sleep_until(until) => {
+                        // Nobody listened, so silence says nothing.
+                        heard = Instant::now();
+                        continue;
+                    }
+                }
+            } else if waiting.is_empty() {
                 tokio::select! {
                     // What has come is read before silence counts.
                     biased;
                     turn = socket.turn(&self.outbox, sent) => Some(turn),
+                    () = self.wire.due() => {
+                        self.carry(&mut waiting);
+                        continue;
+                    }
                     () = &mut alarm => None,
                 }
             } else {
@@ -101,6 +120,10 @@ impl Task {
                         continue;
                     }
                     turn = socket.write_only(&self.outbox, sent) => Some(turn),
+                    () = self.wire.due() => {
+                        self.carry(&mut waiting);
+                        continue;
+                    }
                     () = &mut alarm => None,
                 }
             };
@@ -137,14 +160,9 @@ impl Task {
     fn take(&self, message: Message, at: Instant, waiting: &mut VecDeque<TimedEvent>) -> Option<End> {
         match message {
             Message::Text(text) => {
-                self.observe(Direction::Received, &text);
-                let decoded = self
-                    .dialect
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .decode(&text);
-                let events = decoded.unwrap_or_else(|error| vec![Event::Undecodable(error)]);
-                waiting.extend(events.into_iter().map(|event| TimedEvent { at, event }));
+                for text in self.wire.pass(Direction::Received, text) {
+                    self.hear(&text, at, waiting);
+                }
                 None
             }
             Message::Binary(payload) => {
@@ -165,6 +183,29 @@ impl Task {
             })),
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
         }
+    }
+
+    /// Carries on the frames that are due.
+    fn carry(&self, waiting: &mut VecDeque<TimedEvent>) {
+        let now = Instant::now();
+        while let Some((direction, text)) = self.wire.take_due(now) {
+            match direction {
+                Direction::Received => self.hear(&text, now, waiting),
+                // One that does not fit is lost: it had left its sender.
+                Direction::Sent => drop(self.outbox.push([text])),
+            }
+        }
+    }
+
+    fn hear(&self, text: &Utf8Bytes, at: Instant, waiting: &mut VecDeque<TimedEvent>) {
+        self.observe(Direction::Received, text);
+        let decoded = self
+            .dialect
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .decode(text);
+        let events = decoded.unwrap_or_else(|error| vec![Event::Undecodable(error)]);
+        waiting.extend(events.into_iter().map(|event| TimedEvent { at, event }));
     }
 
     fn observe(&self, direction: Direction, text: &str) {

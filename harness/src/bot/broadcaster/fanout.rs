@@ -85,13 +85,11 @@ impl Fanout {
             },
             bind: self.shared.bind_for(Party::Broadcaster),
             tap: self.shared.tap(&self.label, id),
-            impairment: self.shared.scenario.network.down.map(|impairment| {
-                crate::net::impair::Impairment {
-                    // One stream of losses per connection.
-                    seed: impairment.seed.wrapping_add(self.next_id),
-                    ..impairment
-                }
-            }),
+            impairment: self
+                .shared
+                .scenario
+                .network
+                .impair_down(self.shared.scenario.seed, self.next_id),
         };
         let handle = self.shared.engine.connect(spec, self.events.clone())?;
         handle.send(EngineCommand::MakeOffer)?;

@@ -2,6 +2,8 @@
 //!
 //! Owns plain data; the behaviour is in [`super`].
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::bot::viewer::ChatLine;
@@ -19,6 +21,10 @@ pub(crate) enum BroadcasterCommand {
     Mute(bool, Muting),
     /// Set the encoder's bitrate, in bits per second.
     Bitrate(u32),
+    /// Lose the signaling connection.
+    CutSignaling,
+    /// Read nothing of what the signaling server sends for this long.
+    StallSignaling(Duration),
     /// Stop the stream, and stay.
     Stop,
     /// Leave in good order.

@@ -22,6 +22,10 @@ const MAX_ERRORS: usize = 16;
 pub(crate) enum ViewerCommand {
     /// Say something.
     Chat(String),
+    /// Lose the signaling connection.
+    CutSignaling,
+    /// Read nothing of what the signaling server sends for this long.
+    StallSignaling(Duration),
     /// Leave in good order, now.
     Leave,
     /// Vanish.

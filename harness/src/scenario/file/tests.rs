@@ -37,7 +37,7 @@ fn the_example_says_what_it_seems_to_say() {
     assert_eq!(scenario.media.audio, AudioSource::Procedural);
     assert_eq!(scenario.decode, DecodeSelection::Count(2));
     assert_eq!(scenario.deadlines.frame, Duration::from_millis(800));
-    assert_eq!(scenario.network.down.unwrap().delay_ms, 20);
+    assert_eq!(scenario.network.down.unwrap().delay, Duration::from_millis(20));
     let network = scenario.network.sim.as_ref().unwrap();
     assert_eq!(network.viewer(1).up, NetworkPreset::Lte.up());
     assert_eq!(network.viewer(3).nat, NatKind::Symmetric);

@@ -1,0 +1,367 @@
+//! The signaling server that a run brings: greenroom's own over TCP or in memory, or the caller's in memory.
+//!
+//! Owns its life: start, crash, restart, and how it ended if nobody asked it to. Judges none of it.
+
+use std::fmt;
+use std::future::Future;
+#[cfg(feature = "server")]
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+
+use super::memory::{Exchange, MemoryListener};
+use super::{RunError, Target};
+use crate::bot::dial::{ByteStream, Dialer};
+use crate::trace::Trace;
+
+/// How a server in memory is called.
+const IN_MEMORY: &str = "ws://in-memory.greenroom/";
+
+type Serving = Pin<Box<dyn Future<Output = String> + Send>>;
+
+/// A server of the caller's, to be started on a listener as often as it is needed.
+#[derive(Clone)]
+pub(crate) struct CallersServer(Arc<dyn Fn(MemoryListener) -> Serving + Send + Sync>);
+
+impl CallersServer {
+    pub(crate) fn new<F>(serve: impl Fn(MemoryListener) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output: fmt::Debug> + Send + 'static,
+    {
+        Self(Arc::new(move |listener| {
+            let serving = serve(listener);
+            Box::pin(async move { format!("it returned {:?}", serving.await) })
+        }))
+    }
+}
+
+impl fmt::Debug for CallersServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CallersServer")
+    }
+}
+
+/// Where the bots will meet, checked and bound but not yet served.
+pub(super) enum Meeting {
+    /// At a server that is there.
+    Theirs(Dialer),
+    /// At one that the run brings.
+    Brought(Kind, Dialer),
+}
+
+/// Which server a run brings.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// greenroom's over TCP; bound until it is first started.
+    #[cfg(feature = "server")]
+    Tcp(SocketAddr, Mutex<Option<std::net::TcpListener>>),
+    /// greenroom's in memory.
+    #[cfg(feature = "server")]
+    Memory(Exchange),
+    /// The caller's in memory.
+    Callers(Exchange, CallersServer),
+}
+
+impl Meeting {
+    /// # Errors
+    ///
+    /// When the URL is none, or there is nothing to listen on.
+    pub(super) fn open(target: &Target, server: Option<CallersServer>) -> Result<Self, RunError> {
+        let brings = !matches!(target, Target::Url(_) | Target::Dialer(_));
+        if let Some(server) = server {
+            if !brings {
+                return Err(RunError::Unsupported(
+                    "a run against a URL or through a dialer has its server there; give a server of your own to \
+                     Run::embedded() or Run::simulated()",
+                ));
+            }
+            let exchange = Exchange::default();
+            let dialer = in_memory(&exchange);
+            return Ok(Self::Brought(Kind::Callers(exchange, server), dialer));
+        }
+        match target {
+            Target::Url(url) => Ok(Self::Theirs(Dialer::tcp(url)?)),
+            Target::Dialer(dialer) => Ok(Self::Theirs(dialer.clone())),
+            #[cfg(feature = "sim")]
+            Target::Simulated => {
+                let exchange = Exchange::default();
+                let dialer = in_memory(&exchange);
+                Ok(Self::Brought(Kind::Memory(exchange), dialer))
+            }
+            #[cfg(feature = "server")]
+            Target::Embedded => {
+                let failed = |error: std::io::Error| RunError::Listen(error.to_string());
+                let listener = bind(([127, 0, 0, 1], 0).into()).map_err(failed)?;
+                let address = listener.local_addr().map_err(failed)?;
+                let dialer = Dialer::tcp(&format!("ws://{address}/"))?;
+                Ok(Self::Brought(
+                    Kind::Tcp(address, Mutex::new(Some(listener))),
+                    dialer,
+                ))
+            }
+        }
+    }
+
+    /// Starts the server, if the run brings one.
+    #[cfg_attr(
+        not(feature = "server"),
+        expect(unused_variables, reason = "only our own server is traced")
+    )]
+    pub(super) fn start(self, trace: &Trace) -> (Dialer, Option<BroughtServer>) {
+        match self {
+            Self::Theirs(dialer) => (dialer, None),
+            Self::Brought(kind, dialer) => {
+                let host = Arc::new(Host {
+                    kind,
+                    #[cfg(feature = "server")]
+                    trace: trace.clone(),
+                    running: Mutex::new(None),
+                    ended: Arc::default(),
+                });
+                host.start();
+                let restarting = JoinSet::new();
+                (dialer, Some(BroughtServer { host, restarting }))
+            }
+        }
+    }
+}
+
+fn in_memory(exchange: &Exchange) -> Dialer {
+    let exchange = exchange.clone();
+    Dialer::new(IN_MEMORY.to_owned(), move || {
+        let exchange = exchange.clone();
+        async move {
+            let stream = exchange.dial().await?;
+            Ok(Box::new(stream) as Box<dyn ByteStream>)
+        }
+    })
+}
+
+#[cfg(feature = "server")]
+fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// The server that a run brought. It dies with the run, without a word.
+#[derive(Debug)]
+pub(super) struct BroughtServer {
+    host: Arc<Host>,
+    restarting: JoinSet<()>,
+}
+
+/// A server that ended by itself.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    pub(super) at: Instant,
+    pub(super) why: String,
+}
+
+#[derive(Debug)]
+struct Host {
+    kind: Kind,
+    #[cfg(feature = "server")]
+    trace: Trace,
+    running: Mutex<Option<Running>>,
+    ended: Arc<Mutex<Option<Ended>>>,
+}
+
+/// A server that runs. Dropping it is a crash: nobody is told.
+#[derive(Debug)]
+struct Running {
+    #[cfg(feature = "server")]
+    own: Option<greenroom_signaling::Server>,
+    task: AbortHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        #[cfg(feature = "server")]
+        if let Some(server) = &self.own {
+            server.fall_silent();
+        }
+        self.task.abort();
+    }
+}
+
+impl BroughtServer {
+    /// It vanishes, and every connection with it.
+    pub(super) fn kill(&mut self) {
+        self.restarting.abort_all();
+        self.host.kill();
+    }
+
+    /// It vanishes, and another one comes in its place after a while.
+    pub(super) fn restart(&mut self, after: Duration) {
+        self.kill();
+        let host = Arc::clone(&self.host);
+        self.restarting.spawn(async move {
+            tokio::time::sleep(after).await;
+            host.start();
+        });
+    }
+
+    /// When and how it ended, if nobody asked it to.
+    pub(super) fn ended(&self) -> Option<Ended> {
+        lock(&self.host.ended).clone()
+    }
+}
+
+impl Drop for BroughtServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Host {
+    fn kill(&self) {
+        *lock(&self.running) = None;
+        match &self.kind {
+            #[cfg(feature = "server")]
+            Kind::Tcp(..) => {}
+            #[cfg(feature = "server")]
+            Kind::Memory(exchange) => exchange.cut(),
+            Kind::Callers(exchange, _) => exchange.cut(),
+        }
+    }
+
+    fn start(&self) {
+        let running = match &self.kind {
+            #[cfg(feature = "server")]
+            Kind::Tcp(address, bound) => self.start_tcp(*address, bound),
+            #[cfg(feature = "server")]
+            Kind::Memory(exchange) => Some(self.start_in_memory(exchange)),
+            Kind::Callers(exchange, server) => Some(self.start_callers(exchange, server)),
+        };
+        *lock(&self.running) = running;
+    }
+
+    #[cfg(feature = "server")]
+    fn start_tcp(
+        &self,
+        address: SocketAddr,
+        bound: &Mutex<Option<std::net::TcpListener>>,
+    ) -> Option<Running> {
+        let taken = lock(bound).take();
+        let listener = taken
+            .map_or_else(|| bind(address), Ok)
+            .and_then(tokio::net::TcpListener::from_std);
+        match listener {
+            Ok(listener) => {
+                let server = self.own_server();
+                let serving = server.clone();
+                let task = tokio::spawn(async move {
+                    serving.serve(listener).await;
+                });
+                Some(Running {
+                    own: Some(server),
+                    task: task.abort_handle(),
+                })
+            }
+            Err(error) => {
+                // Somebody else took the port meanwhile.
+                let why = format!("it cannot listen on {address} again: {error}");
+                *lock(&self.ended) = Some(Ended {
+                    at: Instant::now(),
+                    why,
+                });
+                None
+            }
+        }
+    }
+
+    #[cfg(feature = "server")]
+    fn start_in_memory(&self, exchange: &Exchange) -> Running {
+        let server = self.own_server();
+        let serving = server.clone();
+        let mut listener = exchange.listen();
+        let task = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(_) = connections.join_next() => {}
+                    (stream, _) = listener.accept() => {
+                        let serving = serving.clone();
+                        connections.spawn(async move { serving.serve_connection(stream).await });
+                    }
+                }
+            }
+        });
+        Running {
+            own: Some(server),
+            task: task.abort_handle(),
+        }
+    }
+
+    fn start_callers(&self, exchange: &Exchange, server: &CallersServer) -> Running {
+        let serving = (server.0)(exchange.listen());
+        let ended = Arc::clone(&self.ended);
+        let task = tokio::spawn(async move {
+            let mut tasks = JoinSet::new();
+            tasks.spawn(serving);
+            let why = match tasks.join_next().await {
+                Some(Ok(why)) => why,
+                Some(Err(error)) => panic_message(error),
+                None => return,
+            };
+            let at = Instant::now();
+            lock(&ended).get_or_insert(Ended { at, why });
+        });
+        Running {
+            #[cfg(feature = "server")]
+            own: None,
+            task: task.abort_handle(),
+        }
+    }
+
+    #[cfg(feature = "server")]
+    fn own_server(&self) -> greenroom_signaling::Server {
+        greenroom_signaling::Server::new(greenroom_signaling::ServerConfig {
+            observer: self.trace.is_on().then(|| observer(self.trace.clone())),
+            ..Default::default()
+        })
+    }
+}
+
+/// What a task panicked with.
+fn panic_message(error: tokio::task::JoinError) -> String {
+    let panic = match error.try_into_panic() {
+        Ok(panic) => panic,
+        Err(error) => return error.to_string(),
+    };
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    text.map_or_else(|| "it panicked".to_owned(), |text| format!("it panicked: {text}"))
+}
+
+/// Puts the frames that greenroom's own server sees into the trace.
+#[cfg(feature = "server")]
+fn observer(trace: Trace) -> greenroom_signaling::FrameObserver {
+    use crate::trace::{FrameWay, TraceKind};
+    greenroom_signaling::FrameObserver::new(move |frame| {
+        let peer = frame.peer.map_or_else(
+            || format!("server/{}", frame.connection),
+            |peer| format!("server/{peer}"),
+        );
+        let way = match frame.direction {
+            greenroom_signaling::Direction::Sent => FrameWay::Out,
+            greenroom_signaling::Direction::Received => FrameWay::In,
+        };
+        trace.at(frame.at, &peer, || TraceKind::Signaling {
+            way,
+            frame: crate::trace::redact_frame(frame.text),
+        });
+    })
+}

@@ -1,0 +1,265 @@
+//! Faults between bots and their signaling server, and clients and servers that are not greenroom's, in virtual time.
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on should stop there")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use greenroom::measure::join::JoinPhase;
+use greenroom::signaling::{Command, Event, PeerId, Role, RoomState};
+use greenroom::{Action, FindingKind, Party, Report, Run, SignalingBot, SignalingSpec, Verdict};
+use support::{errors, ms, only_error};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+/// A call of two viewers.
+fn call() -> Run {
+    Run::simulated(3).viewers(2).duration(ms(4_000))
+}
+
+async fn report(run: Run) -> Report {
+    run.run().await.unwrap()
+}
+
+fn found(report: &Report, kind: FindingKind) -> Vec<&str> {
+    errors(report)
+        .into_iter()
+        .filter(|finding| finding.kind == kind)
+        .filter_map(|finding| finding.peer.as_deref())
+        .collect()
+}
+
+/// How long after their start viewers were in the room, in milliseconds.
+fn joined_ms(report: &Report) -> Option<f64> {
+    let joined = report
+        .measured
+        .join
+        .iter()
+        .find(|phase| phase.phase == JoinPhase::Joined)?;
+    joined
+        .time
+        .as_ref()?
+        .p50_ms
+        .or(joined.time.as_ref().map(|time| time.min_ms))
+}
+
+#[tokio::test]
+async fn a_delay_of_50_ms_each_way_makes_the_join_100_ms_longer_and_nothing_else() {
+    let plain = report(call()).await;
+    let delayed = report(call().signaling_faults(SignalingSpec {
+        delay: ms(50),
+        ..SignalingSpec::default()
+    }))
+    .await;
+    delayed.assert_passed();
+    let added = joined_ms(&delayed).unwrap() - joined_ms(&plain).unwrap();
+    assert!((added - 100.0).abs() <= 1.0, "{added} ms");
+    assert_eq!(delayed.measured.totals.lost, 0);
+}
+
+#[tokio::test]
+async fn frames_that_overtake_each_other_do_not_keep_our_own_bots_apart() {
+    for seed in greenroom::seeds(1..=20) {
+        let run = Run::simulated(seed).viewers(3).duration(ms(1_000));
+        report(run.signaling_faults(SignalingSpec {
+            jitter: ms(30),
+            reorder: true,
+            ..SignalingSpec::default()
+        }))
+        .await
+        .assert_passed();
+    }
+}
+
+#[tokio::test]
+async fn a_viewer_whose_frames_are_lost_is_the_only_one_that_never_gets_a_frame() {
+    let report = report(call().signaling_faults(SignalingSpec {
+        of: Some(Party::Viewer(2)),
+        lose: 1.0,
+        ..SignalingSpec::default()
+    }))
+    .await;
+    let finding = only_error(&report, FindingKind::NoFirstFrame);
+    assert_eq!(finding.peer.as_deref(), Some("viewer-2"));
+    assert!(finding.message.contains("joined"), "{}", finding.message);
+}
+
+#[tokio::test]
+async fn a_truncated_frame_is_refused_by_the_server_and_unreadable_to_a_bot() {
+    let report = report(call().signaling_faults(SignalingSpec {
+        of: Some(Party::Viewer(1)),
+        truncate: 1.0,
+        ..SignalingSpec::default()
+    }))
+    .await;
+    assert_eq!(report.verdict, Verdict::Fail);
+    assert_eq!(
+        found(&report, FindingKind::SignalingBroken).first(),
+        Some(&"viewer-1")
+    );
+}
+
+#[tokio::test]
+async fn a_join_that_passes_twice_is_refused_once_and_the_stream_goes_on() {
+    let report = report(call().signaling_faults(SignalingSpec {
+        of: Some(Party::Viewer(1)),
+        duplicate: 1.0,
+        ..SignalingSpec::default()
+    }))
+    .await;
+    assert!(
+        !found(&report, FindingKind::SignalingRefused).is_empty(),
+        "{:#?}",
+        errors(&report)
+    );
+    assert_eq!(report.measured.totals.lost, 0, "{}", report.because);
+}
+
+#[tokio::test]
+async fn a_cut_signaling_connection_is_named_with_its_moment_and_costs_no_frame_of_others() {
+    let cut = Action::CutSignaling { of: Party::Viewer(2) };
+    let report = report(call().at(ms(2_000), cut)).await;
+    let finding = only_error(&report, FindingKind::SignalingLost);
+    assert_eq!(finding.peer.as_deref(), Some("viewer-2"));
+    let first = &report.measured.viewers[0];
+    assert_eq!(
+        (first.tally.lost, first.tally.expected),
+        (0, first.tally.verified)
+    );
+}
+
+#[tokio::test]
+async fn a_reader_that_stalls_has_missed_nothing_when_it_reads_again() {
+    let stall = Action::StallSignaling {
+        of: Party::Viewer(1),
+        duration: ms(2_000),
+    };
+    let mut run = call().at(ms(1_000), stall);
+    for number in 0..20 {
+        let text = format!("line {number}");
+        let from = Party::Broadcaster;
+        run = run.at(ms(1_100 + number * 50), Action::Chat { from, text });
+    }
+    let report = report(run).await;
+    report.assert_passed();
+    assert!(
+        report
+            .measured
+            .viewers
+            .iter()
+            .all(|viewer| viewer.chat.len() == 20)
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_restarts_forgets_everybody_and_serves_who_comes_anew() {
+    let run = call()
+        .at(ms(1_000), Action::RestartServer { after: ms(500) })
+        .at(ms(2_000), Action::BroadcasterLeave)
+        .at(ms(2_400), Action::BroadcasterReturn)
+        .at(ms(2_500), Action::Join);
+    let report = report(run).await;
+    assert_eq!(
+        found(&report, FindingKind::SignalingLost),
+        ["broadcaster", "viewer-1", "viewer-2"],
+        "{:#?}",
+        errors(&report)
+    );
+    let joiner = &report.measured.viewers[2];
+    assert!(
+        joiner.tally.verified > 20 && joiner.tally.lost == 0,
+        "{:?}",
+        joiner.tally
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_vanishes_in_memory_takes_every_connection_with_it() {
+    let report = report(call().at(ms(1_000), Action::KillServer)).await;
+    assert_eq!(found(&report, FindingKind::SignalingLost).len(), 3);
+    assert_eq!(report.measured.totals.lost, 0, "media goes on without signaling");
+}
+
+/// Signaling without a server: everybody hears everybody, through this process.
+#[derive(Clone, Default)]
+struct Hub(Arc<Mutex<Peers>>);
+
+type Peers = BTreeMap<PeerId, (Role, UnboundedSender<Event>)>;
+
+impl Hub {
+    fn tell(&self, to: &PeerId, event: Event) {
+        if let Some((_, peer)) = self.0.lock().unwrap().get(to) {
+            let _ = peer.send(event);
+        }
+    }
+
+    async fn serve(self, mut bot: SignalingBot) -> Result<(), greenroom::signaling::BotGone> {
+        let (sender, mut inbox) = unbounded_channel();
+        let mut me = PeerId::from("nobody");
+        loop {
+            let command = tokio::select! {
+                Some(event) = inbox.recv() => {
+                    bot.tell(event).await?;
+                    continue;
+                }
+                command = bot.next_command() => command,
+            };
+            let from = Some(me.clone());
+            match command {
+                Some(Command::Join { role, .. }) => {
+                    let others: Vec<_> = self.0.lock().unwrap().clone().into_iter().collect();
+                    let id = PeerId::from(format!("{role}-{}", others.len()).as_str());
+                    me = id.clone();
+                    let state = RoomState::default();
+                    let peers = others.iter().map(|(id, (role, _))| (id.clone(), *role)).collect();
+                    bot.tell(Event::Joined {
+                        id,
+                        role,
+                        state,
+                        peers,
+                    })
+                    .await?;
+                    self.0.lock().unwrap().insert(me.clone(), (role, sender.clone()));
+                    for (other, _) in others {
+                        self.tell(&other, Event::PeerJoined { id: me.clone(), role });
+                    }
+                }
+                Some(Command::Description {
+                    to: Some(to),
+                    description,
+                }) => {
+                    self.tell(&to, Event::Description { from, description });
+                }
+                Some(Command::Candidate {
+                    to: Some(to),
+                    candidate,
+                }) => {
+                    self.tell(&to, Event::Candidate { from, candidate });
+                }
+                Some(_) => {}
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn bots_speak_through_a_signaling_client_of_the_callers() {
+    let hub = Hub::default();
+    let run = call().signaling(move |bot| hub.clone().serve(bot));
+    report(run).await.assert_passed();
+}
+
+#[tokio::test]
+async fn a_signaling_client_of_the_callers_that_fails_is_quoted() {
+    let run = call().signaling(|mut bot: SignalingBot| async move {
+        bot.next_command().await;
+        Err("token expired")
+    });
+    let report = report(run).await;
+    let lost = errors(&report)
+        .into_iter()
+        .find(|finding| finding.kind == FindingKind::SignalingLost)
+        .unwrap();
+    assert!(lost.message.contains("token expired"), "{}", lost.message);
+}

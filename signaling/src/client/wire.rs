@@ -1,0 +1,126 @@
+//! Between a client's dialect and its socket: frames that a filter lets take their time, and a reader that stalls.
+//!
+//! Owns the frames under way and their order. Writes and reads nothing itself.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::Ask;
+use crate::{Direction, FrameFate, FrameFilter, outbox::Outbox};
+
+/// Frames that may be under way; more are lost.
+const MAX_UNDER_WAY: usize = 16_384;
+
+#[derive(Debug, Default)]
+pub(super) struct Wire {
+    filter: Option<FrameFilter>,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By due time, then in the order in which they came.
+    under_way: BTreeMap<(Instant, u64), (Direction, Utf8Bytes)>,
+    next: u64,
+    stalled_until: Option<Instant>,
+}
+
+impl Wire {
+    pub(super) fn new(filter: Option<FrameFilter>) -> Self {
+        Self {
+            filter,
+            ..Self::default()
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The frames that pass at once; the others are kept until they are due.
+    pub(super) fn pass(&self, direction: Direction, frame: Utf8Bytes) -> Vec<Utf8Bytes> {
+        let Some(filter) = &self.filter else {
+            return vec![frame];
+        };
+        let now = Instant::now();
+        let FrameFate::Instead(instead) = filter.decide(now, direction, &frame) else {
+            return vec![frame];
+        };
+        let mut at_once = Vec::new();
+        for late in instead {
+            if late.after.is_zero() {
+                at_once.push(late.text.into());
+            } else {
+                self.keep(now + late.after, direction, late.text.into());
+            }
+        }
+        at_once
+    }
+
+    fn keep(&self, due: Instant, direction: Direction, frame: Utf8Bytes) {
+        let mut state = self.state();
+        if state.under_way.len() >= MAX_UNDER_WAY {
+            log::debug!("a frame is lost: {MAX_UNDER_WAY} are under way already");
+            return;
+        }
+        let place = (due, state.next);
+        state.next += 1;
+        state.under_way.insert(place, (direction, frame));
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Resolves when a frame is due, or when there is something new to look at. Cancel-safe.
+    pub(super) async fn due(&self) {
+        let next = self.state().under_way.first_key_value().map(|((at, _), _)| *at);
+        tokio::select! {
+            biased;
+            () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+            () = self.changed.notified() => {}
+        }
+    }
+
+    /// The next frame that is due by `now`.
+    pub(super) fn take_due(&self, now: Instant) -> Option<(Direction, Utf8Bytes)> {
+        let mut state = self.state();
+        let (due, _) = *state.under_way.first_key_value()?.0;
+        (due <= now)
+            .then(|| state.under_way.pop_first())?
+            .map(|(_, frame)| frame)
+    }
+
+    /// Reads nothing for this long.
+    pub(super) fn stall(&self, duration: Duration) {
+        self.state().stalled_until = Some(Instant::now() + duration);
+        self.changed.notify_one();
+    }
+
+    /// Until when nothing is read.
+    pub(super) fn stalled_until(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.state();
+        state.stalled_until = state.stalled_until.filter(|until| now < *until);
+        state.stalled_until
+    }
+
+    /// Closes an outbox behind what is still under way to it: no close frame overtakes a message.
+    pub(super) fn close(&self, outbox: &Outbox<Ask>) {
+        let under_way = std::mem::take(&mut self.state().under_way);
+        let sent = under_way
+            .into_values()
+            .filter(|(direction, _)| *direction == Direction::Sent)
+            .map(|(_, frame)| frame);
+        // What does not fit is lost with the connection.
+        let _ = outbox.push(sent);
+        outbox.close(Ask::Close);
+    }
+}
