@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::engine::webrtc::{WebrtcConfig, WebrtcEngine};
 use crate::media::codec::Codec;
 use crate::media::ledger::{LEDGER_VERSION, Ledger, LedgerEntry, LedgerHeader};
+use crate::net::model::NetworkFile;
 #[cfg(feature = "sim")]
 use crate::net::sim::SimNet;
 use crate::scenario::{AudioSource, DecodeSelection, RoleSelection, Scenario};
@@ -100,6 +101,11 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
     let engine: Arc<dyn Engine> = Arc::new(WebrtcEngine::new(WebrtcConfig {
         bind,
         seed: scenario.seed,
+        stun_servers: if in_memory {
+            simulated_stun(&scenario)
+        } else {
+            Vec::new()
+        },
         #[cfg(feature = "sim")]
         network: network.clone(),
     }));
@@ -157,6 +163,13 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         output_dir: run.output_dir,
         in_memory,
     })
+}
+
+/// The simulated network's STUN server, where there is a NAT to ask it about.
+fn simulated_stun(scenario: &Scenario) -> Vec<String> {
+    let natted = scenario.network.sim.as_ref().is_some_and(NetworkFile::has_nat);
+    let url = || format!("stun:{}", crate::net::model::stun::STUN_SERVER);
+    natted.then(url).into_iter().collect()
 }
 
 #[cfg_attr(

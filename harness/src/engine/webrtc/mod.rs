@@ -30,6 +30,9 @@ pub struct WebrtcConfig {
     pub bind: IpAddr,
     /// Seed of SSRCs and of the initial sequence numbers and timestamps.
     pub seed: u64,
+    /// URLs of STUN servers (RFC 7064), such as `stun:192.0.2.1:3478`, of which connections ask for their server
+    /// reflexive candidates. Default: none.
+    pub stun_servers: Vec<String>,
     /// The network in memory that connections use instead of the machine's.
     #[cfg(feature = "sim")]
     pub(crate) network: Option<Arc<SimNet>>,
@@ -70,6 +73,7 @@ impl Default for WebrtcConfig {
         Self {
             bind: IpAddr::from([127, 0, 0, 1]),
             seed: 1,
+            stun_servers: Vec::new(),
             #[cfg(feature = "sim")]
             network: None,
         }

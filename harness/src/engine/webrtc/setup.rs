@@ -10,6 +10,7 @@ use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::media_engine::{
     MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_VP8, MediaEngine,
 };
+use rtc::peer_connection::configuration::{RTCConfiguration, RTCConfigurationBuilder, RTCIceServer};
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
     RtpCodecKind, TYPE_RTCP_FB_GOOG_REMB,
@@ -109,6 +110,7 @@ pub(super) async fn build(
                 spec.impairment,
                 connecting,
             )))
+            .with_configuration(configuration(config))
             .with_udp_addrs(vec![spec.bind.unwrap_or_else(|| (config.bind, 0).into())])
             .build()
             .await?,
@@ -128,6 +130,16 @@ pub(super) async fn build(
         outgoing,
         data,
     })
+}
+
+fn configuration(config: &WebrtcConfig) -> RTCConfiguration {
+    let servers = config.stun_servers.iter().map(|url| RTCIceServer {
+        urls: vec![url.clone()],
+        ..RTCIceServer::default()
+    });
+    RTCConfigurationBuilder::new()
+        .with_ice_servers(servers.collect())
+        .build()
 }
 
 fn kind_of(media: MediaKind) -> RtpCodecKind {

@@ -153,6 +153,15 @@ impl NetworkFile {
         }
     }
 
+    /// Whether anybody may be behind a NAT.
+    pub fn has_nat(&self) -> bool {
+        let every = [self.default.nat, self.broadcaster.nat].into_iter();
+        every
+            .chain(self.viewers.iter().map(|entry| entry.nat))
+            .flatten()
+            .any(|nat| nat != NatKind::None)
+    }
+
     /// Reads and checks the TOML form.
     ///
     /// # Errors
