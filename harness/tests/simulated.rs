@@ -9,7 +9,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use greenroom::net::model::{LinkSpec, Loss, NetworkFile};
+use greenroom::net::model::{Direction, LinkSpec, Loss, NetworkFile};
 use greenroom::{Action, Report, Run};
 
 const fn secs(secs: u64) -> Duration {
@@ -54,6 +54,50 @@ async fn reported_latency_is_the_added_delay() {
 }
 
 /// The trace of a run with loss, jitter, a late joiner and a leaver, and its report.
+/// Sound is not repaired, so what the network did to it is what its receiver must have seen.
+#[tokio::test]
+async fn loss_repeats_and_reordering_are_reported_as_they_were_injected() {
+    const OPUS: u8 = 111;
+    for seed in greenroom::seeds(1..=5) {
+        let spec = LinkSpec {
+            loss: Loss::Independent { share: 0.03 },
+            duplicate: 0.02,
+            jitter: Duration::from_millis(60),
+            reorder: true,
+            ..LinkSpec::default()
+        };
+        let report = run(Run::simulated(seed)
+            .viewers(3)
+            .duration(secs(20))
+            .network(down(spec)))
+        .await;
+        let links = report.measured.network.as_ref().unwrap();
+        for viewer in &report.measured.viewers {
+            let did = links
+                .iter()
+                .find(|link| {
+                    (link.peer.as_str(), link.direction, link.payload_type)
+                        == (viewer.label.as_str(), Direction::Down, Some(OPUS))
+                })
+                .unwrap();
+            let saw = viewer
+                .arrivals
+                .iter()
+                .find(|stream| stream.payload_type == OPUS)
+                .unwrap();
+            assert!(
+                did.lost > 10 && did.duplicated > 10 && did.reordered > 10,
+                "{did:?}"
+            );
+            assert_eq!(saw.arrived, did.delivered + did.duplicated, "{}", viewer.label);
+            assert_eq!(saw.again, did.duplicated, "{}", viewer.label);
+            assert_eq!(saw.out_of_order, did.reordered, "{}", viewer.label);
+            assert_eq!(viewer.sound_tally.expected, did.sent, "{}", viewer.label);
+            assert_eq!(viewer.sound_tally.lost, did.lost, "{}", viewer.label);
+        }
+    }
+}
+
 async fn traced(seed: u64, dir: &Path) -> (Vec<u8>, String) {
     let spec = LinkSpec {
         delay: Duration::from_millis(20),

@@ -22,9 +22,11 @@ use tokio::time::Instant;
 
 use crate::clock::RunClock;
 use crate::engine::{ConnectionId, Engine};
+use crate::measure::arrivals::Arrivals;
 use crate::measure::distribution::Distribution;
 use crate::measure::skew::{FanoutSkew, FrameSkew};
 use crate::media::ledger::Ledger;
+use crate::net::tap::{DatagramKind, Tap, Way};
 use crate::scenario::Scenario;
 use crate::trace::{FrameWay, Trace, TraceKind};
 
@@ -134,21 +136,23 @@ impl Shared {
         }))
     }
 
-    /// A tap that puts the DTLS handshake of a connection into the trace.
-    pub(crate) fn tap(&self, label: &str, connection: ConnectionId) -> Option<crate::net::tap::Tap> {
-        use crate::net::tap::{DatagramKind, Tap, Way};
+    /// A tap that puts the DTLS handshake of a connection into the trace, and counts the RTP packets that arrive.
+    pub(crate) fn tap(
+        &self,
+        label: &str,
+        connection: ConnectionId,
+        arrivals: Option<Arc<Mutex<Arrivals>>>,
+    ) -> Option<Tap> {
         /// Handshake messages noted per connection; retransmissions beyond it are not news.
         const MAX_NOTED: u64 = 64;
-        if !self.trace.is_on() {
+        if !self.trace.is_on() && arrivals.is_none() {
             return None;
         }
         let trace = self.trace.clone();
         let label = label.to_owned();
         let noted = AtomicU64::new(0);
-        Some(Tap::new(move |datagram| {
-            if let DatagramKind::Dtls(Some(handshake_type)) = DatagramKind::of(datagram.bytes)
-                && noted.fetch_add(1, Ordering::Relaxed) < MAX_NOTED
-            {
+        Some(Tap::new(move |datagram| match DatagramKind::of(datagram.bytes) {
+            DatagramKind::Dtls(Some(handshake_type)) if noted.fetch_add(1, Ordering::Relaxed) < MAX_NOTED => {
                 let way = match datagram.way {
                     Way::Out => FrameWay::Out,
                     Way::In => FrameWay::In,
@@ -159,6 +163,20 @@ impl Shared {
                     handshake_type,
                 });
             }
+            DatagramKind::Rtp {
+                payload_type,
+                sequence,
+                ssrc,
+            } if datagram.way == Way::In => {
+                if let Some(arrivals) = &arrivals {
+                    arrivals.lock().unwrap_or_else(PoisonError::into_inner).take(
+                        ssrc,
+                        payload_type,
+                        sequence,
+                    );
+                }
+            }
+            _ => {}
         }))
     }
 }

@@ -6,7 +6,7 @@ mod ending;
 mod record;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use greenroom_signaling::{
@@ -23,6 +23,7 @@ use crate::engine::{
     ConnectionId, ConnectionSpec, ConnectionState, EngineCommand, EngineEvent, EngineEventKind,
     IceConnectionState, MediaDirection,
 };
+use crate::measure::arrivals::Arrivals;
 use crate::measure::join::{JoinPhase, JoinTimes};
 use crate::measure::measured::PeerErrorKind;
 use crate::scenario::Party;
@@ -97,10 +98,16 @@ async fn run_now(
         draining: None,
         live_since: None,
         me: None,
+        arrivals: Arc::default(),
     };
     bot.join_room();
     bot.main_loop(&mut incoming, &mut events, &mut commands).await;
     bot.teardown(&mut incoming, &mut events).await;
+    bot.record.arrivals = bot
+        .arrivals
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .figures();
     bot.record
 }
 
@@ -131,6 +138,8 @@ struct ViewerBot {
     draining: Option<(Session, Instant)>,
     live_since: Option<Instant>,
     me: Option<PeerId>,
+    /// Of all connections.
+    arrivals: Arc<Mutex<Arrivals>>,
 }
 
 impl ViewerBot {
@@ -360,7 +369,9 @@ impl ViewerBot {
                 keep_access_units: self.spec.decode,
             },
             bind: self.shared.bind_for(Party::Viewer(self.spec.number)),
-            tap: self.shared.tap(&self.record.label, id),
+            tap: self
+                .shared
+                .tap(&self.record.label, id, Some(Arc::clone(&self.arrivals))),
             impairment: self
                 .shared
                 .scenario

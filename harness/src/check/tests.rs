@@ -34,6 +34,7 @@ fn healthy() -> Measured {
         delays: Delays::default(),
         fanout_skew: None,
         server_ended: None,
+        network: None,
         generator: GeneratorHealth {
             allowed_cores: 2,
             cpu_share: Some(0.1),
@@ -46,6 +47,7 @@ fn healthy() -> Measured {
 
 fn viewer(number: u32) -> ViewerFigures {
     ViewerFigures {
+        arrivals: Vec::new(),
         label: format!("viewer-{number}"),
         room: "greenroom".to_owned(),
         number,

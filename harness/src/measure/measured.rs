@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::arrivals::ArrivalFigures;
 use super::av_sync::AvSyncFigures;
 use super::data::DataFigures;
 use super::distribution::Summary;
@@ -14,6 +15,7 @@ use super::quality::QualityFigures;
 use super::sound::SoundFigures;
 use super::tone::ToneFigures;
 use crate::media::verify::Tally;
+use crate::net::model::Direction;
 
 /// How received frames were judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -67,6 +69,9 @@ pub struct Measured {
     /// The signaling server that the run brought, when it ended without being asked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_ended: Option<ServerEnded>,
+    /// What the simulated network did; absent on real sockets, whose network tells nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Vec<LinkFigures>>,
     /// The generator's own health.
     pub generator: GeneratorHealth,
 }
@@ -78,6 +83,34 @@ pub struct ServerEnded {
     pub at_ms: f64,
     /// In its own words: what it returned, or what it panicked with.
     pub why: String,
+}
+
+/// What one link of the simulated network did to one flow, in datagrams. `sent` is `delivered + lost +
+/// queue_dropped + too_large`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkFigures {
+    /// Whose link.
+    pub peer: String,
+    /// To the network or from it.
+    pub direction: Direction,
+    /// RTP payload type; absent for everything that is no RTP.
+    pub payload_type: Option<u8>,
+    /// Given to the link.
+    pub sent: u64,
+    /// Arrived, each counted once.
+    pub delivered: u64,
+    /// Lost on the way.
+    pub lost: u64,
+    /// Dropped because the queue was full.
+    pub queue_dropped: u64,
+    /// Dropped because they were larger than the MTU.
+    pub too_large: u64,
+    /// Second copies that arrived.
+    pub duplicated: u64,
+    /// Arrived with a bit flipped.
+    pub corrupted: u64,
+    /// Came after one of the same flow that was sent later (RFC 4737 section 3.3).
+    pub reordered: u64,
 }
 
 /// Messages on data channels, by direction.
@@ -182,6 +215,9 @@ pub struct ViewerFigures {
     pub rtp: Option<RtpFigures>,
     /// Received sound packets, as in `inbound-rtp`.
     pub sound_rtp: Option<RtpFigures>,
+    /// RTP packets as they arrived, before any repair, by payload type.
+    #[serde(default)]
+    pub arrivals: Vec<ArrivalFigures>,
     /// Chat lines that it said.
     pub chat_said: u64,
     /// Chat lines received, as far as they are numbered in their order of arrival.

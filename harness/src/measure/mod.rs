@@ -4,6 +4,7 @@
 //!
 //! Owns how figures are defined and summed up. It never says whether a figure is good.
 
+pub mod arrivals;
 pub mod av_sync;
 pub mod data;
 pub mod distribution;

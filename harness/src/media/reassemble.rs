@@ -151,6 +151,9 @@ impl Reassembler {
         self.stats.bytes_received += packet.payload.len() as u64;
 
         let passed = self.started && self.next.is_some_and(|next| sequence < next);
+        if passed && sequence < self.first {
+            return self.overtaken_at_the_start(sequence, rtp_time, packet, out);
+        }
         if passed || self.held.contains_key(&sequence) {
             self.stats.packets_duplicated += 1;
             return;
@@ -182,6 +185,38 @@ impl Reassembler {
             self.release(out);
         }
         self.watch_gap(now, out);
+    }
+
+    /// Takes a packet from before the one that the stream began with here, which overtook it. A sound packet is
+    /// a frame all the same, though too late for a decoder; of a picture nothing can begin in the middle.
+    fn overtaken_at_the_start(
+        &mut self,
+        sequence: i64,
+        rtp_time: i64,
+        packet: RtpPacket,
+        out: &mut Vec<Reassembled>,
+    ) {
+        self.stats.packets_reordered += 1;
+        self.first = sequence;
+        if !self.codec.is_audio() {
+            return;
+        }
+        let payloads = [packet.payload];
+        if let Some(content) = depacketize::depacketize(self.codec, &payloads, false) {
+            let [payload] = payloads;
+            out.push(Reassembled::Frame(ReceivedFrame {
+                codec: self.codec,
+                rtp_time,
+                first_packet_at: packet.at,
+                completed_at: packet.at,
+                key: content.key,
+                after_loss: false,
+                digest: content.digest,
+                bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX),
+                packets: 1,
+                access_unit: None,
+            }));
+        }
     }
 
     /// Gives up packets that have been missing for [`PATIENCE`].

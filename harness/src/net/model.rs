@@ -6,6 +6,7 @@
 
 mod action;
 mod file;
+mod flow;
 mod link;
 pub mod nat;
 mod network;
@@ -16,6 +17,7 @@ pub mod stun;
 
 pub use action::{LinkOf, NetworkAction};
 pub use file::{Access, AccessSpec, NetworkFile, NetworkFileError, ViewerAccess};
+pub use flow::{Flow, FlowCounts};
 pub use link::{Arrival, Link, LinkCounts};
 pub use nat::NatKind;
 pub use network::{Delivery, Direction, HostId, MAX_HOSTS, Network, NetworkCounts, NetworkError};

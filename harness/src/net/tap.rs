@@ -66,6 +66,8 @@ pub enum DatagramKind {
     Rtp {
         /// Payload type.
         payload_type: u8,
+        /// Sequence number.
+        sequence: u16,
         /// SSRC.
         ssrc: u32,
     },
@@ -88,8 +90,9 @@ impl DatagramKind {
             Some(128..=191) => match bytes {
                 // RTCP packet types 192-223 share the byte with RTP's marker and payload type.
                 [_, 192..=223, ..] => Self::Rtcp,
-                [_, second, _, _, _, _, _, _, a, b, c, d, ..] => Self::Rtp {
+                [_, second, high, low, _, _, _, _, a, b, c, d, ..] => Self::Rtp {
                     payload_type: second & 0x7f,
+                    sequence: u16::from_be_bytes([*high, *low]),
                     ssrc: u32::from_be_bytes([*a, *b, *c, *d]),
                 },
                 _ => Self::Unknown,
@@ -123,6 +126,7 @@ mod tests {
             DatagramKind::of(&rtp),
             DatagramKind::Rtp {
                 payload_type: 102,
+                sequence: 1,
                 ssrc: 9
             }
         );

@@ -9,8 +9,9 @@ use std::fmt::Write as _;
 use super::Report;
 use crate::check::{Severity, Verdict, breaches};
 use crate::measure::distribution::Summary;
-use crate::measure::measured::JudgedAt;
+use crate::measure::measured::{JudgedAt, LinkFigures};
 use crate::media::verify::Tally;
+use crate::net::model::Direction;
 
 /// Findings that are printed; the report file has them all.
 const SHOWN_FINDINGS: usize = 12;
@@ -231,6 +232,14 @@ fn streams(out: &mut String, report: &Report) -> std::fmt::Result {
             out,
             "             jitter up to {jitter:.1} ms; {freezes} freezes, {frozen:.0} ms in all"
         )?;
+        let arrivals = measured.viewers.iter().flat_map(|viewer| &viewer.arrivals);
+        let (again, out_of_order) = arrivals.fold((0, 0), |(again, order), stream| {
+            (again + stream.again, order + stream.out_of_order)
+        });
+        writeln!(
+            out,
+            "             before repair {again} arrived again and {out_of_order} out of order"
+        )?;
     }
     let decoded: Vec<_> = measured
         .viewers
@@ -271,7 +280,29 @@ fn streams(out: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
+/// What the simulated network did on the way to viewers.
+fn network(out: &mut String, links: &[LinkFigures]) -> std::fmt::Result {
+    let down = || links.iter().filter(|link| link.direction == Direction::Down);
+    let sum = |field: fn(&LinkFigures) -> u64| down().map(field).sum::<u64>();
+    writeln!(
+        out,
+        "network      the model delivered {} of {} datagrams: {} lost, {} dropped in full queues, {} too large; \
+         {} copied, {} spoiled, {} overtaken",
+        sum(|link| link.delivered),
+        sum(|link| link.sent),
+        sum(|link| link.lost),
+        sum(|link| link.queue_dropped),
+        sum(|link| link.too_large),
+        sum(|link| link.duplicated),
+        sum(|link| link.corrupted),
+        sum(|link| link.reordered)
+    )
+}
+
 fn generator(out: &mut String, report: &Report) -> std::fmt::Result {
+    if let Some(links) = &report.measured.network {
+        network(out, links)?;
+    }
     if let Some(simulated) = &report.simulated {
         return writeln!(
             out,

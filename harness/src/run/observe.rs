@@ -40,8 +40,11 @@ pub(super) fn sum_up(
     let mut sound_announced = false;
     let mut heard = Heard::default();
     let mut data = DataSum::default();
+    let mut network = None;
     for room in rooms {
         let shared = &room.shared;
+        #[cfg(feature = "sim")]
+        super::simulate::add_links(shared, &mut network);
         let figures = std::mem::take(&mut *shared.figures.lock().unwrap_or_else(PoisonError::into_inner));
         skew.merge(&merge(&mut all, figures, shared));
         comparable &= has_comparable_clock(shared);
@@ -97,6 +100,7 @@ pub(super) fn sum_up(
         broadcasters,
         fanout_skew: skew.summary(),
         server_ended: None,
+        network,
         generator,
     }
 }
@@ -294,6 +298,7 @@ fn viewer(shared: &Shared, record: ViewerRecord, all: &mut Heard) -> ViewerFigur
         decoded: decodes.then_some(decoded),
         rtp: rtp.video,
         sound_rtp: rtp.audio,
+        arrivals: record.arrivals,
         chat_said: record.chat_said,
         chat_seqs: record.chat.iter().filter_map(|line| line.seq).collect(),
         chat: record.chat.into_iter().map(|line| line.text).collect(),

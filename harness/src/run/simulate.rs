@@ -10,7 +10,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::{Run, RunError, prepare};
+use crate::bot::Shared;
+use crate::measure::measured::LinkFigures;
+use crate::net::model::{Direction, Flow, LinkCounts};
 use crate::report::{Report, Simulated};
+use crate::scenario::Party;
 
 /// Wall time at the start of every simulated run: 2026-01-01T00:00:00Z.
 const EPOCH: Duration = Duration::from_secs(1_767_225_600);
@@ -65,4 +69,44 @@ fn on_this_thread(run: Run) -> Result<(Report, Duration), RunError> {
     drop(runtime);
     drop(determinism);
     report
+}
+
+/// Adds what the network did to the links of a room's bots, if it is a simulated one.
+pub(super) fn add_links(shared: &Shared, all: &mut Option<Vec<LinkFigures>>) {
+    let Some(network) = &shared.network else { return };
+    let viewers = (1..).map(Party::Viewer);
+    for party in std::iter::once(Party::Broadcaster).chain(viewers) {
+        let Some(flows) = network.flow_counts(shared.room_number, party) else {
+            return;
+        };
+        let peer = shared.label(&match party {
+            Party::Broadcaster => "broadcaster".to_owned(),
+            Party::Viewer(number) => format!("viewer-{number}"),
+        });
+        for (direction, flows) in [Direction::Up, Direction::Down].into_iter().zip(flows) {
+            let links = flows
+                .all()
+                .map(|(flow, counts)| figures(peer.clone(), direction, flow, counts));
+            all.get_or_insert_default().extend(links);
+        }
+    }
+}
+
+fn figures(peer: String, direction: Direction, flow: Flow, counts: LinkCounts) -> LinkFigures {
+    LinkFigures {
+        peer,
+        direction,
+        payload_type: match flow {
+            Flow::Rtp(payload_type) => Some(payload_type),
+            Flow::Other => None,
+        },
+        sent: counts.sent,
+        delivered: counts.delivered,
+        lost: counts.lost,
+        queue_dropped: counts.queue_dropped,
+        too_large: counts.too_large,
+        duplicated: counts.duplicated,
+        corrupted: counts.corrupted,
+        reordered: counts.reordered,
+    }
 }

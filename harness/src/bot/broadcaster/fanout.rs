@@ -84,7 +84,7 @@ impl Fanout {
                 data: media.data_channel,
             },
             bind: self.shared.bind_for(Party::Broadcaster),
-            tap: self.shared.tap(&self.label, id),
+            tap: self.shared.tap(&self.label, id, None),
             impairment: self
                 .shared
                 .scenario

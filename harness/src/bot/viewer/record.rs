@@ -8,6 +8,7 @@ use greenroom_signaling::RoomState;
 use tokio::time::Instant;
 
 use crate::bot::session::SessionRecord;
+use crate::measure::arrivals::ArrivalFigures;
 use crate::measure::distribution::Distribution;
 use crate::measure::join::JoinTimes;
 use crate::measure::measured::{PeerError, PeerErrorKind};
@@ -73,6 +74,8 @@ pub(crate) struct ViewerRecord {
     pub(crate) chat_said: u64,
     /// How long it knew of a live stream.
     pub(crate) live: Duration,
+    /// RTP packets as they arrived, before any repair.
+    pub(crate) arrivals: Vec<ArrivalFigures>,
 }
 
 /// What one viewer is.
@@ -100,6 +103,7 @@ impl ViewerRecord {
             dial_error,
             signaling_lost: None,
             errors: Vec::new(),
+            arrivals: Vec::new(),
             chat_said: 0,
             live: Duration::ZERO,
         }

@@ -290,3 +290,27 @@ proptest! {
         prop_assert_eq!((frames[0].digest, frames[0].key), (sent[0].digest, key));
     }
 }
+
+#[test]
+fn a_first_opus_packet_that_the_second_overtook_is_late_and_not_a_copy() {
+    let sent = stream(Codec::Opus, 10, 80);
+    let mut arrived = packets(Codec::Opus, &sent, Instant::now());
+    arrived.swap(0, 1);
+    arrived.insert(3, arrived[1].clone());
+    let mut reassembler = Reassembler::new(Codec::Opus, true);
+    let (frames, damaged) = feed(&mut reassembler, arrived);
+    assert_eq!(
+        (numbers(Codec::Opus, &frames), damaged),
+        (vec![1, 0, 2, 3, 4, 5, 6, 7, 8, 9], 0)
+    );
+    assert!(frames[1].access_unit.is_none(), "no decoder goes back for it");
+    let stats = reassembler.stats();
+    assert_eq!(
+        (
+            stats.packets_reordered,
+            stats.packets_duplicated,
+            stats.packets_lost
+        ),
+        (1, 1, 0)
+    );
+}

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::flow::{Flow, FlowCounts};
 use super::link::{Arrival, Link, LinkCounts};
 use super::nat::{Nat, NatDrop, NatKind};
 use super::random::derive;
@@ -107,6 +108,8 @@ struct Host {
     down: Link,
     nat: Nat,
     partitioned: bool,
+    up_flows: FlowCounts,
+    down_flows: FlowCounts,
 }
 
 /// A datagram on its way from an uplink into the core.
@@ -116,6 +119,7 @@ struct Crossing {
     /// Equal times keep the order of sending.
     order: u64,
     from: HostId,
+    flow: Flow,
     source: SocketAddr,
     destination: SocketAddr,
     bytes: Vec<u8>,
@@ -167,6 +171,8 @@ impl Network {
             down: Link::new(down, derive(self.seed, [u64::from(id.0), 1])),
             nat: Nat::new(nat, id.public_address(), self.nat_timeout),
             partitioned: false,
+            up_flows: FlowCounts::default(),
+            down_flows: FlowCounts::default(),
         });
         Ok(id)
     }
@@ -192,6 +198,15 @@ impl Network {
         self.host(host).link(direction).counts()
     }
 
+    /// What one link did to each flow so far.
+    pub fn flow_counts(&self, host: HostId, direction: Direction) -> &FlowCounts {
+        let host = self.host(host);
+        match direction {
+            Direction::Up => &host.up_flows,
+            Direction::Down => &host.down_flows,
+        }
+    }
+
     /// What became of datagrams between the links so far.
     pub fn counts(&self) -> NetworkCounts {
         self.counts
@@ -208,6 +223,19 @@ impl Network {
         bytes: &[u8],
         out: &mut Vec<Delivery>,
     ) {
+        self.send_of(now, from, source, destination, (Flow::Other, bytes), out);
+    }
+
+    /// As [`Network::send`], and the datagram is counted as one of `flow`.
+    pub fn send_of(
+        &mut self,
+        now: Duration,
+        from: HostId,
+        source: SocketAddr,
+        destination: SocketAddr,
+        (flow, bytes): (Flow, &[u8]),
+        out: &mut Vec<Delivery>,
+    ) {
         self.advance(now, out);
         self.counts.sent += 1;
         if source.ip() != from.private_address() {
@@ -220,7 +248,10 @@ impl Network {
             self.counts.partitioned += 1;
             return;
         }
+        let before = host.up.counts();
         host.up.send(now, bytes, &mut self.arrivals);
+        host.up_flows
+            .note(flow, now, (before, host.up.counts()), &self.arrivals);
         for arrival in self.arrivals.drain(..) {
             if self.crossings.len() >= MAX_ON_UPLINKS {
                 self.counts.overflowed += 1;
@@ -230,6 +261,7 @@ impl Network {
                 at: arrival.at,
                 order: self.next_order,
                 from,
+                flow,
                 source,
                 destination,
                 bytes: arrival.bytes,
@@ -259,6 +291,7 @@ impl Network {
         let Crossing {
             at,
             from,
+            flow,
             source,
             destination,
             bytes,
@@ -274,12 +307,12 @@ impl Network {
             Err(reason) => return self.count_nat_drop(reason),
         };
         if destination != STUN_SERVER {
-            return self.route(at, source, destination, &bytes, out);
+            return self.route(at, source, destination, (flow, &bytes), out);
         }
         match stun::answer(&bytes, source) {
             Some(answer) => {
                 self.counts.answered += 1;
-                self.route(at, STUN_SERVER, source, &answer, out);
+                self.route(at, STUN_SERVER, source, (Flow::Other, &answer), out);
             }
             None => self.counts.unroutable += 1,
         }
@@ -291,7 +324,7 @@ impl Network {
         at: Duration,
         source: SocketAddr,
         destination: SocketAddr,
-        bytes: &[u8],
+        (flow, bytes): (Flow, &[u8]),
         out: &mut Vec<Delivery>,
     ) {
         let Some(id) = self.host_of(destination) else {
@@ -308,7 +341,10 @@ impl Network {
             Err(reason) => return self.count_nat_drop(reason),
         };
         self.counts.routed += 1;
+        let before = host.down.counts();
         host.down.send(at, bytes, &mut self.arrivals);
+        host.down_flows
+            .note(flow, at, (before, host.down.counts()), &self.arrivals);
         out.extend(self.arrivals.drain(..).map(|arrival| Delivery {
             at: arrival.at,
             host: id,

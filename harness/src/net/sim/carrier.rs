@@ -13,7 +13,10 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::socket::Socket;
-use crate::net::model::{Delivery, Direction, HostId, LinkSpec, Network, NetworkError, NetworkFile};
+use crate::net::model::{
+    Delivery, Direction, Flow, FlowCounts, HostId, LinkSpec, Network, NetworkError, NetworkFile,
+};
+use crate::net::tap::DatagramKind;
 use crate::scenario::{Party, RoomSpec};
 
 /// First port that a host's connections bind to.
@@ -119,6 +122,13 @@ impl SimNet {
         }
     }
 
+    /// What the links of a bot did to each flow so far, up and down.
+    pub(crate) fn flow_counts(&self, room: usize, party: Party) -> Option<[FlowCounts; 2]> {
+        let state = lock(&self.state);
+        let host = *state.hosts.get(&key(room, party))?;
+        Some([Direction::Up, Direction::Down].map(|way| state.network.flow_counts(host, way).clone()))
+    }
+
     /// A socket is bound.
     pub(super) fn bind(&self, socket: &Arc<Socket>) {
         lock(&self.state)
@@ -148,14 +158,27 @@ impl SimNet {
         };
         let before = state.network.next_crossing();
         let mut deliveries = std::mem::take(&mut state.deliveries);
-        state
-            .network
-            .send(now, host, source, destination, bytes, &mut deliveries);
+        state.network.send_of(
+            now,
+            host,
+            source,
+            destination,
+            (flow_of(bytes), bytes),
+            &mut deliveries,
+        );
         hand_out(&mut state, &mut deliveries, self.start);
         state.deliveries = deliveries;
         if state.network.next_crossing() != before {
             self.changed.notify_one();
         }
+    }
+}
+
+/// What a datagram is counted as.
+fn flow_of(bytes: &[u8]) -> Flow {
+    match DatagramKind::of(bytes) {
+        DatagramKind::Rtp { payload_type, .. } => Flow::Rtp(payload_type),
+        _ => Flow::Other,
     }
 }
 
