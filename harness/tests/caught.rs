@@ -9,11 +9,11 @@ mod support;
 
 use greenroom::net::model::{LinkSpec, Loss};
 use greenroom::{Action, FindingKind, MediaFault, Verdict};
-use support::{errors, ms, only_error, report, small};
+use support::{errors, ms, on_sockets, only_error, report, small};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_flipped_byte_is_one_corrupt_frame_at_one_viewer() {
-    let report = report(small().fault(MediaFault::FlipByte { viewer: 2, frame: 40 })).await;
+    let report = report(on_sockets().fault(MediaFault::FlipByte { viewer: 2, frame: 40 })).await;
     assert_eq!(report.verdict, Verdict::Fail);
     let finding = only_error(&report, FindingKind::FramesCorrupt);
     assert_eq!(finding.peer.as_deref(), Some("viewer-2"));
@@ -112,7 +112,7 @@ async fn a_killed_viewer_is_named_with_the_moment() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_is_found_at_every_peer_and_the_media_goes_on() {
-    let report = report(small().at(ms(500), Action::KillServer)).await;
+    let report = report(on_sockets().at(ms(500), Action::KillServer)).await;
     assert_eq!(report.verdict, Verdict::Fail);
     let lost: Vec<_> = errors(&report)
         .into_iter()
@@ -182,7 +182,7 @@ async fn nobody_at_the_other_end_is_a_finding_and_never_a_pass() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scripted_loss_is_repaired_or_explained_and_counted() {
-    let run = small().impair_down(LinkSpec {
+    let run = on_sockets().impair_down(LinkSpec {
         loss: Loss::Independent { share: 0.05 },
         delay: ms(10),
         ..LinkSpec::default()

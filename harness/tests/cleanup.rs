@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use support::{ms, report, small, within};
+use support::{ms, on_sockets, report, within};
 use tokio::runtime::Handle;
 
 /// The two tests count what the process has open, so the second waits for the first.
@@ -49,17 +49,17 @@ async fn a_run_leaves_no_task_and_no_socket_whether_it_ends_or_is_dropped() {
     let tasks = Handle::current().metrics().num_alive_tasks();
     let before = sockets();
 
-    report(small().duration(ms(500))).await.assert_passed();
+    report(on_sockets().duration(ms(500))).await.assert_passed();
     gone(tasks, &before).await;
 
-    let mut handle = small().duration(ms(60_000)).start().await.unwrap();
+    let mut handle = on_sockets().duration(ms(60_000)).start().await.unwrap();
     within(ms(10_000), handle.ready()).await;
     assert!(sockets().len() > before.len(), "a live run has sockets");
     drop(handle);
     gone(tasks, &before).await;
 
     // Dropped while the bots are on their way.
-    drop(small().start().await.unwrap());
+    drop(on_sockets().start().await.unwrap());
     gone(tasks, &before).await;
 }
 
@@ -67,7 +67,7 @@ async fn a_run_leaves_no_task_and_no_socket_whether_it_ends_or_is_dropped() {
 async fn a_run_writes_nothing_unless_it_is_asked_and_then_what_it_says() {
     let _alone = ALONE.lock().await;
     let dir = tempfile::tempdir().unwrap();
-    let run = small().duration(ms(500)).output_dir(dir.path().join("out"));
+    let run = on_sockets().duration(ms(500)).output_dir(dir.path().join("out"));
     let report = report(run).await;
     report.assert_passed();
     let written = std::fs::read_to_string(dir.path().join("out/report.json")).unwrap();

@@ -155,7 +155,9 @@ fn descriptors() -> usize {
 async fn a_hundred_runs_in_one_process_leave_no_descriptor() {
     let mut after_first = None;
     for _ in 0..100 {
-        report(support::small().duration(ms(200))).await.assert_passed();
+        report(support::on_sockets().duration(ms(200)))
+            .await
+            .assert_passed();
         let open = descriptors();
         let allowed = *after_first.get_or_insert(open);
         // A closed socket may still be on its way out.

@@ -11,11 +11,11 @@
 mod support;
 
 use greenroom::{DecodeSelection, Verdict};
-use support::{ms, small, within};
+use support::{ms, on_sockets, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_encoder_that_is_too_slow_ends_in_time_and_never_passes() {
-    let mut run = small()
+    let mut run = on_sockets()
         .viewers(1)
         .duration(ms(1_000))
         .decode(DecodeSelection::None);

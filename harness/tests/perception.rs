@@ -8,11 +8,15 @@
 mod support;
 
 use greenroom::{Action, AudioHole, AudioSource, FindingKind, MediaFault, Muting, Report, Run, SourceFlaws};
-use support::{errors, ms, only_error, report, small};
+use support::{errors, ms, on_sockets, only_error, report, small};
 
 /// Long enough for four flashes and bursts.
 fn seen_and_heard() -> Run {
     small().duration(ms(4_500))
+}
+
+fn seen_and_heard_on_sockets() -> Run {
+    on_sockets().duration(ms(4_500))
 }
 
 fn flawed(flaws: SourceFlaws) -> Run {
@@ -25,7 +29,7 @@ fn message(report: &Report, kind: FindingKind) -> &str {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_healthy_stream_is_seen_and_heard_as_it_was_sent() {
-    let report = report(seen_and_heard()).await;
+    let report = report(seen_and_heard_on_sockets()).await;
     report.assert_passed();
     let measured = &report.measured;
     let sound = measured.sound_totals.as_ref().unwrap();
@@ -277,7 +281,7 @@ async fn messages_on_data_channels_arrive_both_ways_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bitrate_that_changes_on_the_way_needs_no_key_frame() {
-    let mut run = Run::embedded().viewers(1).duration(ms(4_000));
+    let mut run = small().viewers(1).duration(ms(4_000));
     run.scenario_mut().media.size = "320x180".parse().unwrap();
     let run = run.at(ms(2_000), Action::Bitrate { bps: 150_000 });
     let report = report(run).await;

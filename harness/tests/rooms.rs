@@ -8,7 +8,7 @@
 mod support;
 
 use greenroom::{Action, DecodeSelection, Muting, Party, Run};
-use support::{ms, report, small};
+use support::{ms, on_sockets, report, small};
 
 fn chat(from: Party, text: &str) -> Action {
     Action::Chat {
@@ -19,7 +19,7 @@ fn chat(from: Party, text: &str) -> Action {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plain_run_passes_and_verifies_every_frame() {
-    let report = report(small()).await;
+    let report = report(on_sockets()).await;
     report.assert_passed();
     assert!(
         report.measured.totals.verified >= 100,
@@ -31,7 +31,7 @@ async fn a_plain_run_passes_and_verifies_every_frame() {
 
 #[tokio::test]
 async fn a_run_passes_on_a_single_threaded_runtime_too() {
-    report(small().duration(ms(1_000))).await.assert_passed();
+    report(on_sockets().duration(ms(1_000))).await.assert_passed();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,7 +147,7 @@ async fn a_stop_is_seen_by_a_late_joiner_and_ends_the_media() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_runs_in_one_process_do_not_meet() {
-    let (one, two) = tokio::join!(report(small().viewers(1)), report(small().viewers(3)));
+    let (one, two) = tokio::join!(report(on_sockets().viewers(1)), report(on_sockets().viewers(3)));
     one.assert_passed();
     two.assert_passed();
     assert_eq!(one.measured.broadcasters[0].connections, 1);

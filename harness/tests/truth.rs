@@ -13,7 +13,7 @@ mod support;
 use greenroom::measure::measured::Delays;
 use greenroom::net::model::LinkSpec;
 use greenroom::{DecodeSelection, PlantedDelays, Run};
-use support::{ms, report, small};
+use support::{ms, on_sockets, report};
 
 /// What was added, in milliseconds, and how far a figure may be from it.
 const ADDED: u64 = 80;
@@ -33,18 +33,18 @@ async fn measure(run: Run) -> [f64; 4] {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_added_delay_appears_in_its_own_figure_and_in_no_other() {
-    let base = measure(small()).await;
+    let base = measure(on_sockets()).await;
     let planted = |change: fn(&mut PlantedDelays)| {
         let mut delays = PlantedDelays::default();
         change(&mut delays);
-        small().planted_delays(delays)
+        on_sockets().planted_delays(delays)
     };
     let runs = [
         ("capture", planted(|delays| delays.capture = ms(ADDED))),
         ("encode", planted(|delays| delays.encode = ms(ADDED))),
         (
             "transport",
-            small().impair_down(LinkSpec {
+            on_sockets().impair_down(LinkSpec {
                 delay: ms(ADDED),
                 ..LinkSpec::default()
             }),

@@ -11,10 +11,10 @@ mod support;
 use greenroom::Muting;
 use greenroom::media::codec::Codec;
 use greenroom::{Action, FindingKind, MediaFault, Run};
-use support::{ms, only_error, report};
+use support::{ms, only_error, report, small};
 
 fn vp8() -> Run {
-    Run::embedded().viewers(2).duration(ms(4_500)).codec(Codec::Vp8)
+    small().duration(ms(4_500)).codec(Codec::Vp8)
 }
 
 #[tokio::test(flavor = "multi_thread")]
