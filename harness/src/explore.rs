@@ -11,9 +11,9 @@ use crate::check::{FindingKind, Severity, Verdict};
 use crate::net::model::{LinkOf, LinkSpec, Loss, NetworkAction, Random};
 use crate::report::Report;
 use crate::run::{Run, RunError};
-use crate::scenario::{Action, Muting, Scenario, TimedAction};
+use crate::scenario::{Action, Muting, Party, Scenario, SignalingSpec, TimedAction};
 
-/// Most faults that one seed draws.
+/// Most faults of the network that one seed draws; one of signaling may come on top.
 const MAX_PLANTED: u64 = 6;
 
 /// A fault that was drawn.
@@ -27,6 +27,8 @@ pub enum Planted {
         /// What it does.
         spec: LinkSpec,
     },
+    /// What happens to a bot's signaling frames from the start.
+    Signaling(SignalingSpec),
     /// Something that happens on the way.
     Action(TimedAction),
     /// The broadcaster leaves and comes back.
@@ -123,6 +125,8 @@ fn with(scenario: &Scenario, seed: u64, planted: &[Planted]) -> Scenario {
     for fault in planted {
         match fault {
             Planted::Link { viewer, spec } => file.set_down(*viewer, *spec),
+            // Before what the scenario says itself, because the first one that fits holds.
+            Planted::Signaling(spec) => scenario.network.signaling.insert(0, *spec),
             Planted::Action(timed) => scenario.timeline.push(timed.clone()),
             Planted::Return { leaves, returns } => {
                 for (at, action) in [
@@ -149,9 +153,47 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Vec<Planted> {
         .unwrap_or(1)
         .max(1);
     let streamed = scenario.streamed();
+    // From a stream of its own: a seed keeps what it draws of the network when signaling learns a new fault.
+    let mut of_signaling = Draws(Random::new(seed ^ 0x7369_676e_616c_696e));
+    let signaling = match of_signaling.below(6) {
+        0 => Some(slow_signaling(&mut of_signaling, viewers)),
+        1 => Some(stall(&mut of_signaling, viewers, streamed)),
+        _ => None,
+    };
     (0..=draws.below(MAX_PLANTED - 1))
         .map(|_| one(&mut draws, viewers, streamed))
+        .chain(signaling)
         .collect()
+}
+
+/// A way to the server that takes its time, and that a WebSocket would keep in order. Frames that are lost would not
+/// come again, and no bot could do anything about it.
+fn slow_signaling(draws: &mut Draws, viewers: u32) -> Planted {
+    Planted::Signaling(SignalingSpec {
+        of: someone(draws, viewers),
+        delay: draws.within(Duration::ZERO, Duration::from_millis(200)),
+        jitter: draws.within(Duration::ZERO, Duration::from_millis(100)),
+        ..SignalingSpec::default()
+    })
+}
+
+/// A bot that reads nothing for a while.
+fn stall(draws: &mut Draws, viewers: u32, streamed: Duration) -> Planted {
+    let of = someone(draws, viewers).unwrap_or(Party::Broadcaster);
+    let duration = draws.within(Duration::from_millis(50), Duration::from_secs(1));
+    Planted::Action(TimedAction {
+        at: draws.within(streamed.mul_f64(0.1), streamed.mul_f64(0.8)),
+        action: Action::StallSignaling { of, duration },
+    })
+}
+
+/// One bot, or everybody.
+fn someone(draws: &mut Draws, viewers: u32) -> Option<Party> {
+    match draws.below(u64::from(viewers) + 2) as u32 {
+        0 => None,
+        1 => Some(Party::Broadcaster),
+        number => Some(Party::Viewer(number - 1)),
+    }
 }
 
 fn one(draws: &mut Draws, viewers: u32, streamed: Duration) -> Planted {
@@ -229,7 +271,7 @@ mod tests {
         for seed in 0..500 {
             let planted = draw(&scenario, seed);
             assert_eq!(planted, draw(&scenario, seed));
-            assert!((1..=MAX_PLANTED as usize).contains(&planted.len()));
+            assert!((1..=MAX_PLANTED as usize + 1).contains(&planted.len()));
             with(&scenario, seed, &planted).validate().unwrap();
         }
     }

@@ -1,5 +1,7 @@
 //! NATs through real ICE: each pair of kinds connects, or does not, as the textbook says.
 
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on should stop there")]
+
 use std::time::Duration;
 
 use greenroom::net::model::{AccessSpec, NatKind, NetworkFile};

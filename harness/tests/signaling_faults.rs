@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use greenroom::measure::join::JoinPhase;
 use greenroom::signaling::{Command, Event, PeerId, Role, RoomState};
-use greenroom::{Action, FindingKind, Party, Report, Run, SignalingBot, SignalingSpec, Verdict};
+use greenroom::{Action, FindingKind, Muting, Party, Report, Run, SignalingBot, SignalingSpec, Verdict};
 use support::{errors, ms, only_error};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -171,6 +171,22 @@ async fn a_server_that_restarts_forgets_everybody_and_serves_who_comes_anew() {
         "{:?}",
         joiner.tally
     );
+}
+
+#[tokio::test]
+async fn a_mute_that_is_asked_for_while_the_broadcaster_still_joins_is_done() {
+    let delayed = call().signaling_faults(SignalingSpec {
+        delay: ms(100),
+        ..SignalingSpec::default()
+    });
+    let run = delayed
+        .at(ms(1_000), Action::BroadcasterLeave)
+        .at(ms(1_500), Action::BroadcasterReturn)
+        .at(ms(1_600), Action::Mute(Muting::All));
+    let report = report(run).await;
+    report.assert_passed();
+    let decoded = report.measured.viewers[0].decoded.unwrap();
+    assert!(decoded.muted_black > 30, "{decoded:?}");
 }
 
 #[tokio::test]

@@ -94,6 +94,8 @@ pub(crate) async fn run(
         sound: Position::at(from.sound_index, from.sound_index),
         outbox: Outbox::new(),
         muted: Muted::default(),
+        asked: Muted::default(),
+        started: Instant::now(),
         estimates: BTreeMap::new(),
         bitrate_bps,
         ceiling_bps: bitrate_bps,
@@ -134,6 +136,9 @@ struct BroadcasterBot {
     sound: Position,
     outbox: Outbox,
     muted: Muted,
+    /// For which media a mute or unmute was asked of the server.
+    asked: Muted,
+    started: Instant,
     /// What each viewer estimates that its path carries, in bits per second.
     estimates: BTreeMap<ConnectionId, u64>,
     /// What the encoder is set to, in bits per second.
@@ -261,6 +266,8 @@ impl BroadcasterBot {
             Muting::Video => MutedMedia::Video,
             Muting::Audio => MutedMedia::Audio,
         };
+        self.asked.video |= what != Muting::Audio;
+        self.asked.audio |= what != Muting::Video;
         if !self.shared.scenario.flaws.ignores_mute {
             if what != Muting::Audio {
                 self.muted.video = muted;
@@ -290,6 +297,7 @@ impl BroadcasterBot {
 
     fn begin_leaving(&mut self) {
         if self.leaving.is_none() {
+            self.record.stayed = self.started.elapsed();
             let streaming = self.fanout.is_streaming();
             self.stop_stream();
             let linger = if streaming { LINGER } else { Duration::ZERO };
@@ -301,8 +309,14 @@ impl BroadcasterBot {
         match event {
             Event::Joined { id, peers, state, .. } => {
                 self.record.joined = true;
-                // A room stays muted when its broadcaster leaves and returns.
-                self.muted = state.muted;
+                // A room stays muted when its broadcaster leaves and returns; what has been asked for since then is
+                // still on its way to the server, and newer.
+                if !self.asked.video {
+                    self.muted.video = state.muted.video;
+                }
+                if !self.asked.audio {
+                    self.muted.audio = state.muted.audio;
+                }
                 self.fanout.set_broadcaster(id);
                 for (peer, role) in peers {
                     self.greet(peer, role);

@@ -197,7 +197,8 @@ pub(super) fn all(scenario: &Scenario, measured: &Measured) -> Vec<Finding> {
         if let Some((at, why)) = &broadcaster.signaling_lost {
             findings.push(signaling_lost(peer, *at, why));
         }
-        if !broadcaster.joined && broadcaster.dial_error.is_none() {
+        let had_time = broadcaster.stayed_ms >= scenario.deadlines.join.as_secs_f64() * 1_000.0;
+        if !broadcaster.joined && had_time && broadcaster.dial_error.is_none() {
             let message = "the server never let the broadcaster into the room".to_owned();
             findings.push(Finding::error(FindingKind::NoBroadcaster, peer, message));
         }

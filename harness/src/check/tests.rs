@@ -585,3 +585,32 @@ fn exit_codes_are_the_documented_ones() {
         [0, 99, 120]
     );
 }
+
+#[test]
+fn a_broadcaster_that_was_never_let_in_is_found_unless_it_left_before_it_could_be() {
+    use crate::measure::measured::BroadcasterFigures;
+    let stay = |stayed_ms: f64| BroadcasterFigures {
+        stayed_ms,
+        ..BroadcasterFigures::default()
+    };
+    let refused = &[FindingKind::NoBroadcaster];
+    check(|m| m.broadcasters.push(stay(5_100.0)), Verdict::Fail, refused);
+    check(|m| m.broadcasters.push(stay(60.0)), Verdict::Pass, &[]);
+}
+
+#[test]
+fn a_server_that_ended_by_itself_is_the_first_thing_that_is_found() {
+    let ended = Some(crate::measure::measured::ServerEnded {
+        at_ms: 1_200.0,
+        why: "it panicked: no such room".to_owned(),
+    });
+    let judged = check(
+        |m| {
+            m.server_ended = ended;
+            lose(&mut m.viewers[0], 1);
+        },
+        Verdict::Fail,
+        &[FindingKind::ServerEnded, FindingKind::FramesLost],
+    );
+    assert!(judged.because.contains("no such room"), "{}", judged.because);
+}

@@ -237,7 +237,10 @@ pub(super) struct ServeArgs {
 #[command(after_help = "Examples:\n  \
     greenroom explore --seeds 1000\n  \
     greenroom explore --seeds 1 --from 182          the same seed again\n  \
-    greenroom explore call.toml --seeds 200 --duration 30s")]
+    greenroom explore call.toml --seeds 200 --duration 30s\n\n\
+    Each run has a thread of its own, so one process uses every core. Over several machines, split the seeds:\n  \
+    greenroom explore --seeds 500 --from 1\n  \
+    greenroom explore --seeds 500 --from 501")]
 pub(super) struct ExploreArgs {
     /// Scenario file; three viewers for ten seconds if absent
     #[arg(value_name = "SCENARIO.toml")]

@@ -309,12 +309,15 @@ pub struct RtpFigures {
 }
 
 /// What a broadcaster did in one stay.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct BroadcasterFigures {
     /// Its room.
     pub room: String,
     /// Whether the server let it in.
     pub joined: bool,
+    /// From when it was connected to the server until it was told to leave, in milliseconds.
+    #[serde(default)]
+    pub stayed_ms: f64,
     /// Frames encoded and sent.
     pub frames: u64,
     /// Key frames among them.

@@ -97,6 +97,10 @@ fn channel_layout(channels: u16) -> Result<Channels, OpusError> {
     }
 }
 
+/// How hard the encoder looks for the best bits, 0 to 10. Sound is encoded to be recognised, and not to please: at
+/// the default of 9 it is two fifths of what a simulated call costs.
+const COMPLEXITY: i32 = 1;
+
 /// An Opus encoder for one stream.
 #[derive(Debug)]
 pub struct OpusEncoder {
@@ -130,6 +134,9 @@ impl OpusEncoder {
         inner
             .set_inband_fec(false)
             .map_err(refused("no in-band error correction"))?;
+        inner
+            .set_complexity(COMPLEXITY)
+            .map_err(refused("a low complexity"))?;
         let lookahead = inner.get_lookahead().map_err(refused("to tell its delay"))?;
         let mut encoder = Self {
             inner,

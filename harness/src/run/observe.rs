@@ -175,6 +175,7 @@ fn broadcaster(shared: &Shared, record: BroadcasterRecord) -> BroadcasterFigures
     BroadcasterFigures {
         room: shared.room.clone(),
         joined: record.joined,
+        stayed_ms: record.stayed.as_secs_f64() * 1_000.0,
         frames: record.frames,
         key_frames: record.key_frames,
         bytes: record.bytes,

@@ -43,6 +43,8 @@ pub(crate) struct StreamPosition {
 #[derive(Debug, Default)]
 pub(crate) struct BroadcasterRecord {
     pub(crate) joined: bool,
+    /// From when it was connected until it was told to leave.
+    pub(crate) stayed: Duration,
     pub(crate) frames: u64,
     pub(crate) key_frames: u64,
     pub(crate) bytes: u64,
