@@ -125,3 +125,13 @@ async fn a_server_that_panics_is_the_first_finding_with_its_words() {
         report.because
     );
 }
+
+#[test]
+fn the_documentation_shows_this_server() {
+    let shown = include_str!("../../docs/simulation.md");
+    let code = include_str!("your_server.rs").split("// ---\n").nth(1).unwrap();
+    assert!(
+        shown.contains(code),
+        "copy the part between the lines into docs/simulation.md"
+    );
+}

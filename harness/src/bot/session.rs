@@ -125,9 +125,7 @@ impl Session {
     pub(crate) fn new(shared: Arc<Shared>, spec: SessionSpec) -> Self {
         let offset = clock_offset_of(&shared, &shared.ledger.lock());
         let deadline = shared.scenario.deadlines.frame;
-        let delay = shared.scenario.scripted_delay(spec.number);
-        let planted = &shared.scenario.planted_delays;
-        let delay = delay + planted.capture + planted.encode + planted.decode;
+        let delay = shared.scenario.scripted_lag(spec.number);
         let most = shared.scenario.media.bitrate_bps;
         Self {
             video: VideoTrack::new(deadline, offset, spec.decode, MuteWatch::new(delay)),

@@ -35,6 +35,23 @@ impl Scenario {
         sockets + model
     }
 
+    /// How much later than its notice something may still be presented: what a partition held up is repaired after it.
+    pub(crate) fn scripted_lag(&self, viewer: u32) -> Duration {
+        let cuts = self.timeline.iter().filter_map(|timed| match &timed.action {
+            Action::Network(NetworkAction::Partition {
+                viewer: cut,
+                duration,
+            }) if *cut == viewer => Some(*duration),
+            _ => None,
+        });
+        let planted = &self.planted_delays;
+        self.scripted_delay(viewer)
+            + cuts.max().unwrap_or_default()
+            + planted.capture
+            + planted.encode
+            + planted.decode
+    }
+
     /// Whether the scenario may take any number of packets away from a viewer: it is cut off, or its link or the
     /// broadcaster's is too narrow for what is sent.
     pub(crate) fn starves(&self, viewer: u32) -> bool {

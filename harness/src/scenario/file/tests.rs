@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::net::model::{LinkOf, LinkSpec, NatKind, NetworkAction, NetworkPreset};
-use crate::scenario::{Action, AudioSource, DecodeSelection, Muting, Party, TimedAction};
+use crate::scenario::{Action, AudioSource, DecodeSelection, Muting, Party, SignalingSpec, TimedAction};
 
 const EXAMPLE: &str = include_str!("../../../../docs/scenarios/example.toml");
 
@@ -47,6 +47,15 @@ fn the_example_says_what_it_seems_to_say() {
         action,
     };
     assert_eq!(
+        scenario.network.signaling,
+        [SignalingSpec {
+            of: Some(Party::Viewer(2)),
+            delay: Duration::from_millis(50),
+            jitter: Duration::from_millis(20),
+            ..SignalingSpec::default()
+        }]
+    );
+    assert_eq!(
         scenario.timeline,
         [
             at(
@@ -75,6 +84,13 @@ fn the_example_says_what_it_seems_to_say() {
                         ..LinkSpec::default()
                     },
                 })
+            ),
+            at(
+                22,
+                Action::StallSignaling {
+                    of: Party::Viewer(1),
+                    duration: Duration::from_secs(1),
+                }
             ),
             at(25, Action::Leave { viewer: 4 }),
         ]
@@ -194,6 +210,16 @@ fn what_is_wrong_is_said_with_its_line_and_its_remedy() {
         "[network.sim]\nnat_timeout = \"1ms\"",
         "line 2, column 15: network.sim.nat_timeout_ms",
         "a second to a day",
+    );
+    refused(
+        "[[network.signaling]]\nlose = 1.5",
+        "line 2, column 8: network.signaling[0].lose",
+        "a share from 0 to 1",
+    );
+    refused(
+        "[[timeline]]\nat = \"1s\"\naction = { cut-signaling = { of = { viewer = 9 } } }",
+        "line 3, column 46: timeline[0].action.cut-signaling.of.viewer",
+        "viewers 1 to 4",
     );
     refused(
         "[network.down]\nloss = 3",
