@@ -40,6 +40,10 @@ pub(super) fn sum_up(
     let mut sound_announced = false;
     let mut heard = Heard::default();
     let mut data = DataSum::default();
+    #[cfg_attr(
+        not(feature = "sim"),
+        expect(unused_mut, reason = "nothing is simulated in this build")
+    )]
     let mut network = None;
     for room in rooms {
         let shared = &room.shared;
