@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::net::impair::Impairment;
-use crate::net::model::{LinkSpec, NetworkFile, Random};
+use crate::net::model::{LinkSpec, NetworkFile, derive};
 use serial::millis;
 
 pub use action::{Action, Muting, Party, TimedAction};
@@ -192,20 +192,22 @@ impl DecodeSelection {
 }
 
 impl NetworkSpec {
-    /// What happens to what the broadcaster sends by its connection with this number.
-    pub(crate) fn impair_down(&self, seed: u64, connection: u64) -> Option<Impairment> {
-        self.down.map(|link| impairment(link, seed, 0, connection))
+    /// What happens to what the broadcaster of a room sends by the connection with this number.
+    pub(crate) fn impair_down(&self, seed: u64, room: usize, connection: u64) -> Option<Impairment> {
+        self.down
+            .map(|link| impairment(link, seed, 2 * room as u64, connection))
     }
 
-    /// What happens to what the viewer with this number sends.
-    pub(crate) fn impair_up(&self, seed: u64, viewer: u32) -> Option<Impairment> {
-        self.up.map(|link| impairment(link, seed, 1, viewer.into()))
+    /// What happens to what a viewer of a room sends by the connection with this number.
+    pub(crate) fn impair_up(&self, seed: u64, room: usize, connection: u64) -> Option<Impairment> {
+        self.up
+            .map(|link| impairment(link, seed, 2 * room as u64 + 1, connection))
     }
 }
 
-/// One stream of fates per connection and direction.
-fn impairment(link: LinkSpec, seed: u64, direction: u64, number: u64) -> Impairment {
-    let seed = Random::new(seed ^ direction << 63 ^ number).bits();
+/// One stream of fates per room, direction and connection.
+fn impairment(link: LinkSpec, seed: u64, room_and_direction: u64, connection: u64) -> Impairment {
+    let seed = derive(seed, [room_and_direction, connection]);
     Impairment { link, seed }
 }
 

@@ -16,7 +16,7 @@ pub(crate) use record::{Recorder, Trace};
 pub use redact::redact_frame;
 
 /// Version of the trace format that this crate writes.
-pub const TRACE_VERSION: u32 = 1;
+pub const TRACE_VERSION: u32 = 2;
 
 /// The first line of a trace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,70 @@ pub enum FrameWay {
     In,
 }
 
+/// What a STUN message says in clear. What is absent was not in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StunSeen {
+    /// `request`, `indication`, `success` or `error`.
+    pub class: String,
+    /// USERNAME.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// Whether the sender says that it is controlling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub controlling: Option<bool>,
+    /// Its tie-breaker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tie_breaker: Option<u64>,
+    /// USE-CANDIDATE.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub use_candidate: bool,
+    /// ERROR-CODE.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<u16>,
+    /// Whether MESSAGE-INTEGRITY is that of the password that it must be made with, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integrity: Option<bool>,
+}
+
+/// What passes of a DTLS handshake in clear.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DtlsSeen {
+    /// ClientHello: the highest version, and the SRTP profiles of use_srtp (RFC 5764 section 4.1.2).
+    ClientHello {
+        /// 0xfefd is DTLS 1.2.
+        version: u16,
+        /// SRTP protection profiles.
+        srtp_profiles: Vec<u16>,
+    },
+    /// ServerHello: what was chosen.
+    ServerHello {
+        /// 0xfefd is DTLS 1.2.
+        version: u16,
+        /// Cipher suite.
+        cipher: u16,
+        /// SRTP protection profile.
+        srtp_profile: Option<u16>,
+    },
+    /// Certificate, by its SHA-256 fingerprint in the form of a=fingerprint (RFC 8122 section 5).
+    Certificate {
+        /// `AB:CD:…`
+        fingerprint: String,
+    },
+    /// ChangeCipherSpec: what follows is encrypted.
+    ChangeCipherSpec,
+    /// An alert in clear.
+    Alert {
+        /// 1 warning, 2 fatal.
+        level: u8,
+        /// RFC 5246 section 7.2.
+        description: u8,
+    },
+    /// Application data in clear.
+    PlaintextData,
+}
+
 /// What happened. Frames are named by their number in the broadcast.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -79,11 +143,33 @@ pub enum TraceKind {
     },
     /// `connectionState` changed.
     Connection { connection: u64, state: ConnectionState },
-    /// A DTLS handshake message in clear passed.
-    DtlsHandshake {
+    /// A peer connection was opened towards a peer that signaling calls `remote`.
+    ConnectionOpened { connection: u64, remote: String },
+    /// A STUN message passed: connectivity checks and keepalives (RFC 8445, RFC 8489).
+    Stun {
         connection: u64,
         way: FrameWay,
-        handshake_type: u8,
+        remote: String,
+        message: StunSeen,
+    },
+    /// Something of a DTLS handshake passed in clear (RFC 6347).
+    Dtls {
+        connection: u64,
+        way: FrameWay,
+        message: DtlsSeen,
+    },
+    /// The first RTP packet of a payload type and SSRC passed.
+    Rtp {
+        connection: u64,
+        way: FrameWay,
+        payload_type: u8,
+        ssrc: u32,
+    },
+    /// A datagram passed that is none of STUN, DTLS, TURN, RTP and RTCP (RFC 7983 section 7).
+    Unclassified {
+        connection: u64,
+        way: FrameWay,
+        first_byte: Option<u8>,
     },
     /// The first RTP packet of a track arrived.
     FirstPacket { connection: u64, media: MediaKind },

@@ -62,6 +62,17 @@ async fn the_last_frame_before_the_end_is_missed_too_when_it_is_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_is_wide_enough_explains_no_lost_frame() {
+    use greenroom::net::model::{NetworkFile, NetworkPreset};
+    let lan = NetworkFile::of_preset(NetworkPreset::Lan);
+    let run = small()
+        .network(lan)
+        .fault(MediaFault::DropFrame { viewer: 1, frame: 30 });
+    let report = run.run().await.unwrap();
+    only_error(&report, FindingKind::FramesLost);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_frame_is_counted_once_and_found() {
     let report = report(small().fault(MediaFault::RepeatFrame { viewer: 1, frame: 33 })).await;
     assert_eq!(report.verdict, Verdict::Fail);

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use greenroom::measure::join::JoinPhase;
 use greenroom::signaling::{Command, Event, PeerId, Role, RoomState};
+use greenroom::trace::{FrameWay, TraceEvent, TraceKind};
 use greenroom::{Action, FindingKind, Muting, Party, Report, Run, SignalingBot, SignalingSpec, Verdict};
 use support::{errors, ms, only_error};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -85,7 +86,7 @@ async fn a_viewer_whose_frames_are_lost_is_the_only_one_that_never_gets_a_frame(
 }
 
 #[tokio::test]
-async fn a_truncated_frame_is_refused_by_the_server_and_unreadable_to_a_bot() {
+async fn a_truncated_frame_cannot_be_read_by_who_gets_it() {
     let report = report(call().signaling_faults(SignalingSpec {
         of: Some(Party::Viewer(1)),
         truncate: 1.0,
@@ -140,15 +141,29 @@ async fn a_reader_that_stalls_has_missed_nothing_when_it_reads_again() {
         let from = Party::Broadcaster;
         run = run.at(ms(1_100 + number * 50), Action::Chat { from, text });
     }
-    let report = report(run).await;
+    let dir = tempfile::tempdir().unwrap();
+    let report = report(run.output_dir(dir.path())).await;
     report.assert_passed();
-    assert!(
-        report
-            .measured
-            .viewers
-            .iter()
-            .all(|viewer| viewer.chat.len() == 20)
-    );
+    for viewer in &report.measured.viewers {
+        assert_eq!(viewer.chat.len(), 20, "{}", viewer.label);
+    }
+    let heard = |viewer: &str| {
+        let trace = std::fs::read_to_string(dir.path().join("trace.jsonl")).unwrap();
+        let events: Vec<TraceEvent> = trace
+            .lines()
+            .skip(1)
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let is_chat = |event: &&TraceEvent| match &event.event {
+            TraceKind::Signaling { way, frame } => *way == FrameWay::In && frame.contains("\"chat\""),
+            _ => false,
+        };
+        let times = events.iter().filter(|event| event.peer == viewer).filter(is_chat);
+        times.map(|event| event.at_us).collect::<Vec<_>>()
+    };
+    let (stalled, other) = (heard("viewer-1"), heard("viewer-2"));
+    assert!(stalled[0] > other[0] + 1_500_000, "{stalled:?} {other:?}");
+    assert_eq!(stalled[0], stalled[19], "all at once, when it reads again");
 }
 
 #[tokio::test]
@@ -214,6 +229,7 @@ impl Hub {
         let mut me = PeerId::from("nobody");
         loop {
             let command = tokio::select! {
+                biased;
                 Some(event) = inbox.recv() => {
                     bot.tell(event).await?;
                     continue;
@@ -278,4 +294,46 @@ async fn a_signaling_client_of_the_callers_that_fails_is_quoted() {
         .find(|finding| finding.kind == FindingKind::SignalingLost)
         .unwrap();
     assert!(lost.message.contains("token expired"), "{}", lost.message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_the_callers_serves_bots_on_sockets_too() {
+    let run = support::on_sockets()
+        .duration(ms(500))
+        .server(|mut listener| async move {
+            let server = greenroom::signaling::Server::new(Default::default());
+            loop {
+                let (stream, _) = listener.accept().await;
+                let server = server.clone();
+                tokio::spawn(async move { server.serve_connection(stream).await });
+            }
+        });
+    let report = report(run).await;
+    assert!(report.measured.totals.verified > 0, "{}", report.because);
+    assert!(errors(&report).is_empty(), "{:#?}", errors(&report));
+}
+
+#[tokio::test]
+async fn what_would_not_happen_is_refused() {
+    let refused = async |run: Run| run.run().await.unwrap_err().to_string();
+    let url = Run::against("ws://127.0.0.1:9/").at(ms(100), Action::RestartServer { after: ms(1) });
+    assert!(refused(url).await.contains("not its own"));
+    let hub = Hub::default();
+    let client = call().signaling(move |bot| hub.clone().serve(bot));
+    let faults = client.signaling_faults(SignalingSpec::default());
+    assert!(refused(faults).await.contains("none that greenroom sees"));
+    let both = Run::against("ws://127.0.0.1:9/").server(|_listener| std::future::pending::<()>());
+    assert!(refused(both).await.contains("has its server there"));
+}
+
+#[tokio::test]
+async fn a_server_or_client_that_panics_as_it_starts_is_told_with_its_words() {
+    #[allow(unreachable_code, reason = "a function that panics gives nothing")]
+    let run = call().server(|_listener| {
+        panic!("no configuration");
+        std::future::pending::<()>()
+    });
+    let report = report(run).await;
+    assert_eq!(report.findings[0].kind, FindingKind::ServerEnded);
+    assert!(report.because.contains("no configuration"), "{}", report.because);
 }

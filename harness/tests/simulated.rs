@@ -53,7 +53,6 @@ async fn reported_latency_is_the_added_delay() {
     }
 }
 
-/// The trace of a run with loss, jitter, a late joiner and a leaver, and its report.
 /// Sound is not repaired, so what the network did to it is what its receiver must have seen.
 #[tokio::test]
 async fn loss_repeats_and_reordering_are_reported_as_they_were_injected() {
@@ -98,6 +97,7 @@ async fn loss_repeats_and_reordering_are_reported_as_they_were_injected() {
     }
 }
 
+/// The trace of a run with loss, jitter, a late joiner and a leaver, and its report.
 async fn traced(seed: u64, dir: &Path) -> (Vec<u8>, String) {
     let spec = LinkSpec {
         delay: Duration::from_millis(20),

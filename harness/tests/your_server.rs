@@ -22,6 +22,7 @@ async fn peer(mut socket: WebSocket, room: broadcast::Sender<Value>, racy: bool)
     let (number, mut inbox, mut me) = (room.receiver_count(), room.subscribe(), String::new());
     loop {
         let mut message: Value = tokio::select! {
+            biased; // the same seed has to give the same order
             Ok(message) = inbox.recv() => {
                 if message["type"] == "broadcaster" && me.starts_with("viewer") {
                     let _ = room.send(json!({"type": "new-viewer", "id": me, "to": "broadcaster"}));
@@ -69,7 +70,8 @@ async fn call(seed: u64, racy: bool) -> Report {
 #[tokio::test]
 async fn a_race_in_the_users_server_is_found_by_some_seeds_and_replays_from_each() {
     let mut failed = Vec::new();
-    let seeds = greenroom::seeds(1..=12);
+    // Always all of them: of a single seed nothing could be said.
+    let seeds: Vec<u64> = (1..=12).collect();
     for seed in &seeds {
         let report = call(*seed, true).await;
         if report.verdict == Verdict::Fail {

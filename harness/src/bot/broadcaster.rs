@@ -65,6 +65,7 @@ pub(crate) async fn run(
         () = tokio::time::sleep_until(start) => {}
     }
     let config = shared.client_config(&label, Party::Broadcaster);
+    let started = Instant::now();
     let dialed = tokio::select! {
         biased;
         () = told_to_leave(&mut commands) => return (record, sources),
@@ -95,7 +96,7 @@ pub(crate) async fn run(
         outbox: Outbox::new(),
         muted: Muted::default(),
         asked: Muted::default(),
-        started: Instant::now(),
+        started,
         estimates: BTreeMap::new(),
         bitrate_bps,
         ceiling_bps: bitrate_bps,
@@ -138,6 +139,7 @@ struct BroadcasterBot {
     muted: Muted,
     /// For which media a mute or unmute was asked of the server.
     asked: Muted,
+    /// When it began to dial.
     started: Instant,
     /// What each viewer estimates that its path carries, in bits per second.
     estimates: BTreeMap<ConnectionId, u64>,
@@ -404,6 +406,7 @@ impl BroadcasterBot {
         let to = Some(viewer.clone());
         match event.kind {
             EngineEventKind::LocalDescription(description) => {
+                self.fanout.offered(event.connection, &description.sdp);
                 self.say(Command::Description { to, description });
             }
             EngineEventKind::LocalCandidate(candidate) => self.say(Command::Candidate { to, candidate }),

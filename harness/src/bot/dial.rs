@@ -1,7 +1,7 @@
 //! Dialing: how a bot reaches its signaling server.
 //!
-//! Owns the way from a URL to a byte stream; the client that speaks over it is generic, so an in-memory
-//! stream can stand here as well.
+//! Owns the way from a URL to a byte stream, or to a client of the caller's in place of greenroom's; the client that
+//! speaks over it is generic, so an in-memory stream can stand here as well.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -85,9 +85,11 @@ impl CallersClient {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: std::fmt::Display,
     {
+        let client = Arc::new(client);
         Self(Arc::new(move |bot| {
-            let running = client(bot);
-            Box::pin(async move { running.await.map_err(|error| error.to_string()) })
+            let client = Arc::clone(&client);
+            // The function itself is called within, so that a panic in it is the client's too.
+            Box::pin(async move { client(bot).await.map_err(|error| error.to_string()) })
         }))
     }
 }

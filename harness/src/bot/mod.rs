@@ -12,6 +12,7 @@ pub(crate) mod session;
 mod signaling;
 pub(crate) mod source;
 pub(crate) mod viewer;
+pub(crate) mod wire;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,12 +22,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::clock::RunClock;
-use crate::engine::{ConnectionId, Engine};
-use crate::measure::arrivals::Arrivals;
+use crate::engine::Engine;
 use crate::measure::distribution::Distribution;
 use crate::measure::skew::{FanoutSkew, FrameSkew};
 use crate::media::ledger::Ledger;
-use crate::net::tap::{DatagramKind, Tap, Way};
 use crate::scenario::Scenario;
 use crate::trace::{FrameWay, Trace, TraceKind};
 
@@ -48,11 +47,14 @@ pub(crate) struct Shared {
     /// cannot be known.
     pub(crate) reference: Option<Mutex<reference::Reference>>,
     pub(crate) clip: String,
-    /// The network in memory, in a simulated run, and which room of it this is.
+    /// The network in memory, in a simulated run.
     #[cfg(feature = "sim")]
     pub(crate) network: Option<Arc<crate::net::sim::SimNet>>,
-    #[cfg(feature = "sim")]
     pub(crate) room_number: usize,
+    /// Connections that the room's broadcaster has opened, in all of its stays.
+    pub(crate) connections: AtomicU64,
+    /// How often each bot has connected to its server: the broadcaster as 0, viewers by number.
+    pub(crate) dials: Mutex<HashMap<u32, u64>>,
     /// Prefix of peer labels, when there are several rooms.
     pub(crate) label_prefix: String,
 }
@@ -61,6 +63,11 @@ impl Shared {
     /// The label of a peer in traces and reports.
     pub(crate) fn label(&self, name: &str) -> String {
         format!("{}{name}", self.label_prefix)
+    }
+
+    /// A number that no other connection of the room's broadcaster has.
+    pub(crate) fn count_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn figures(&self) -> MutexGuard<'_, Figures> {
@@ -133,50 +140,6 @@ impl Shared {
                 way,
                 frame: crate::trace::redact_frame(frame.text),
             });
-        }))
-    }
-
-    /// A tap that puts the DTLS handshake of a connection into the trace, and counts the RTP packets that arrive.
-    pub(crate) fn tap(
-        &self,
-        label: &str,
-        connection: ConnectionId,
-        arrivals: Option<Arc<Mutex<Arrivals>>>,
-    ) -> Option<Tap> {
-        /// Handshake messages noted per connection; retransmissions beyond it are not news.
-        const MAX_NOTED: u64 = 64;
-        if !self.trace.is_on() && arrivals.is_none() {
-            return None;
-        }
-        let trace = self.trace.clone();
-        let label = label.to_owned();
-        let noted = AtomicU64::new(0);
-        Some(Tap::new(move |datagram| match DatagramKind::of(datagram.bytes) {
-            DatagramKind::Dtls(Some(handshake_type)) if noted.fetch_add(1, Ordering::Relaxed) < MAX_NOTED => {
-                let way = match datagram.way {
-                    Way::Out => FrameWay::Out,
-                    Way::In => FrameWay::In,
-                };
-                trace.at(datagram.at, &label, || TraceKind::DtlsHandshake {
-                    connection: connection.0,
-                    way,
-                    handshake_type,
-                });
-            }
-            DatagramKind::Rtp {
-                payload_type,
-                sequence,
-                ssrc,
-            } if datagram.way == Way::In => {
-                if let Some(arrivals) = &arrivals {
-                    arrivals.lock().unwrap_or_else(PoisonError::into_inner).take(
-                        ssrc,
-                        payload_type,
-                        sequence,
-                    );
-                }
-            }
-            _ => {}
         }))
     }
 }

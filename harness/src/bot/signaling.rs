@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Shared;
 use crate::fault::signaling::SignalingFaults;
 use crate::measure::measured::{PeerError, PeerErrorKind};
-use crate::net::model::Random;
+use crate::net::model::derive;
 use crate::scenario::Party;
 use crate::trace::TraceKind;
 
@@ -36,8 +36,15 @@ impl Shared {
             Party::Broadcaster => 0,
             Party::Viewer(number) => number,
         };
-        // One stream of fates per bot.
-        let seed = Random::new(!self.scenario.seed ^ u64::from(number)).bits();
+        // One stream of fates per room, bot and connection to the server.
+        let dials = {
+            let mut dials = self.dials.lock().unwrap_or_else(PoisonError::into_inner);
+            let dials = dials.entry(number).or_default();
+            *dials += 1;
+            *dials
+        };
+        let of_bot = derive(!self.scenario.seed, [self.room_number as u64, number.into()]);
+        let seed = derive(of_bot, [dials, 0]);
         let faults = Mutex::new(SignalingFaults::new(*spec, seed));
         let start = Instant::now();
         Some(FrameFilter::new(move |now, direction, text| {

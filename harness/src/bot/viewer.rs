@@ -19,6 +19,7 @@ use self::ending::Ending;
 use super::Shared;
 use super::session::{Session, SessionSpec, Until};
 use super::signaling::undecodable;
+use super::wire::Wire;
 use crate::engine::{
     ConnectionId, ConnectionSpec, ConnectionState, EngineCommand, EngineEvent, EngineEventKind,
     IceConnectionState, MediaDirection,
@@ -99,6 +100,7 @@ async fn run_now(
         live_since: None,
         me: None,
         arrivals: Arc::default(),
+        wire: None,
     };
     bot.join_room();
     bot.main_loop(&mut incoming, &mut events, &mut commands).await;
@@ -140,6 +142,7 @@ struct ViewerBot {
     me: Option<PeerId>,
     /// Of all connections.
     arrivals: Arc<Mutex<Arrivals>>,
+    wire: Option<Wire>,
 }
 
 impl ViewerBot {
@@ -353,6 +356,9 @@ impl ViewerBot {
                 return self.note_error(PeerErrorKind::Engine, message);
             }
         }
+        if let Some(wire) = &self.wire {
+            wire.description(false, &offer.sdp);
+        }
         self.command(EngineCommand::MakeAnswer(offer));
         let early = std::mem::take(&mut self.early);
         for (from, candidate) in early {
@@ -363,26 +369,37 @@ impl ViewerBot {
     fn open_session(&mut self, broadcaster: PeerId) -> Result<(), String> {
         self.next_connection += 1;
         let id = ConnectionId(self.next_connection);
+        let wire = Wire::new(
+            &self.shared,
+            &self.record.label,
+            id,
+            Some(Arc::clone(&self.arrivals)),
+        );
+        self.shared
+            .trace
+            .now(&self.record.label, || TraceKind::ConnectionOpened {
+                connection: id.0,
+                remote: broadcaster.as_str().to_owned(),
+            });
         let spec = ConnectionSpec {
             id,
             direction: MediaDirection::Receive {
                 keep_access_units: self.spec.decode,
             },
             bind: self.shared.bind_for(Party::Viewer(self.spec.number)),
-            tap: self
-                .shared
-                .tap(&self.record.label, id, Some(Arc::clone(&self.arrivals))),
-            impairment: self
-                .shared
-                .scenario
-                .network
-                .impair_up(self.shared.scenario.seed, self.spec.number),
+            tap: wire.tap(),
+            impairment: self.shared.scenario.network.impair_up(
+                self.shared.scenario.seed,
+                self.shared.room_number,
+                id.0,
+            ),
         };
         let handle = self
             .shared
             .engine
             .connect(spec, self.event_tx.clone())
             .map_err(|error| error.to_string())?;
+        self.wire = Some(wire);
         let viewer = self
             .me
             .as_ref()
@@ -445,6 +462,9 @@ impl ViewerBot {
         let to = Some(session.broadcaster.clone());
         match event.kind {
             EngineEventKind::LocalDescription(description) => {
+                if let Some(wire) = &self.wire {
+                    wire.description(true, &description.sdp);
+                }
                 self.say(Command::Description { to, description });
                 self.record.join.reach(JoinPhase::AnswerSent, Instant::now());
             }

@@ -313,3 +313,19 @@ fn sum_up(args: &RunArgs, reports: &[Report]) {
         write!(std::io::stdout(), "{out}")
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_impairment_has_the_presets_links_each_in_its_own_direction() {
+        let lte = NetworkPreset::Lte;
+        let (up, down) = both_ways(&network("lte").unwrap()).unwrap();
+        assert_eq!((up, down), (Some(lte.up()), Some(lte.down())));
+        assert_ne!(lte.up(), lte.down());
+        let mut natted = NetworkFile::of_preset(lte);
+        natted.default.nat = Some(NatKind::Symmetric);
+        assert!(both_ways(&natted).unwrap_err().contains("--sim"));
+    }
+}

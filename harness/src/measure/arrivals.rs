@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Streams that are told apart; what comes beyond is not counted.
-const MAX_STREAMS: usize = 16;
+/// Streams that are told apart; of more, those that had a single packet make room, because a flipped bit makes one.
+const MAX_STREAMS: usize = 64;
+/// A number that is further ahead than this is a flipped bit until the next one follows it (RFC 3550 section A.1).
+const MAX_DROPOUT: u16 = 3_000;
 /// Sequence numbers that are remembered: half of all, and beyond it old and new cannot be told apart anyway.
 const REMEMBERED: usize = 32_768;
 
@@ -37,6 +39,8 @@ struct Stream {
     figures: ArrivalFigures,
     /// The highest extended sequence number.
     highest: u64,
+    /// What follows a number that was too far ahead.
+    expected_after_jump: Option<u16>,
     /// Which of the last numbers have arrived, by number modulo their count.
     seen: Vec<u64>,
 }
@@ -44,10 +48,14 @@ struct Stream {
 impl Arrivals {
     /// Takes the header of a packet.
     pub(crate) fn take(&mut self, ssrc: u32, payload_type: u8, sequence: u16) {
-        let known = self.streams.len();
+        if self.streams.len() >= MAX_STREAMS && !self.streams.contains_key(&ssrc) {
+            self.streams.retain(|_, stream| stream.figures.arrived > 1);
+            if self.streams.len() >= MAX_STREAMS {
+                return;
+            }
+        }
         let stream = match self.streams.entry(ssrc) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(_) if known >= MAX_STREAMS => return,
             // One cycle ahead, so that a packet before the first one has a number too.
             std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Stream {
                 figures: ArrivalFigures {
@@ -55,6 +63,7 @@ impl Arrivals {
                     ..ArrivalFigures::default()
                 },
                 highest: 0x1_0000 | u64::from(sequence),
+                expected_after_jump: None,
                 seen: vec![0; REMEMBERED / 64],
             }),
         };
@@ -63,7 +72,8 @@ impl Arrivals {
 
     /// The streams, in order of payload type.
     pub(crate) fn figures(&self) -> Vec<ArrivalFigures> {
-        let mut all: Vec<_> = self.streams.values().map(|stream| stream.figures).collect();
+        let streams = self.streams.values().map(|stream| stream.figures);
+        let mut all: Vec<_> = streams.filter(|figures| figures.arrived > 1).collect();
         all.sort_by_key(|figures| figures.payload_type);
         all
     }
@@ -74,6 +84,12 @@ impl Stream {
         self.figures.arrived += 1;
         // The nearest number to the highest one that ends like this.
         let ahead = sequence.wrapping_sub(self.highest as u16) as i16;
+        let jumps = ahead > MAX_DROPOUT as i16;
+        let expected = self.expected_after_jump.take();
+        if jumps && expected != Some(sequence) {
+            self.expected_after_jump = Some(sequence.wrapping_add(1));
+            return;
+        }
         let number = self.highest.saturating_add_signed(i64::from(ahead));
         if number > self.highest {
             for skipped in self.highest + 1..number {
@@ -135,16 +151,24 @@ mod tests {
 
     #[test]
     fn what_was_forgotten_is_not_taken_for_a_copy() {
-        let twice = (0..u16::MAX).chain(0..40_000);
-        assert_eq!(counted(twice), (105_535, 0, 0));
+        let twice = (0..=u16::MAX).chain(0..40_000);
+        assert_eq!(counted(twice), (105_536, 0, 0));
     }
 
     #[test]
-    fn streams_are_told_apart_and_bounded() {
+    fn a_flipped_bit_of_a_header_spoils_nothing_but_its_own_packet() {
+        let mut sequences: Vec<u16> = (1..500).collect();
+        sequences[100] ^= 1 << 14;
+        assert_eq!(counted(sequences), (499, 0, 0));
+        // A sender that begins anew is followed with its second packet.
+        let restarted = (1..100).chain(20_000..20_100);
+        assert_eq!(counted(restarted), (199, 0, 0));
         let mut arrivals = Arrivals::default();
-        for ssrc in 0..100 {
-            arrivals.take(ssrc, 111, 1);
+        for ssrc in 0..1_000 {
+            arrivals.take(7, 111, ssrc as u16);
+            arrivals.take(1_000 + ssrc, 111, 1);
         }
-        assert_eq!(arrivals.figures().len(), MAX_STREAMS);
+        assert_eq!(arrivals.figures().len(), 1);
+        assert!(arrivals.streams.len() <= MAX_STREAMS);
     }
 }

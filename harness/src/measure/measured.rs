@@ -315,7 +315,7 @@ pub struct BroadcasterFigures {
     pub room: String,
     /// Whether the server let it in.
     pub joined: bool,
-    /// From when it was connected to the server until it was told to leave, in milliseconds.
+    /// From when it began to dial until it was told to leave, in milliseconds.
     #[serde(default)]
     pub stayed_ms: f64,
     /// Frames encoded and sent.

@@ -4,7 +4,7 @@
 //! looks into no payload, which is the codecs' matter, and does not know what was sent; whether a
 //! frame is the right one is [`super::verify`]'s question.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +22,9 @@ pub const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Most packets held while waiting for a missing one; beyond it the wait ends at once.
 pub const MAX_HELD_PACKETS: usize = 4_096;
+
+/// Packets from before the first one that are remembered.
+const MAX_EARLY: usize = 256;
 
 /// One RTP packet as it came off the wire, header fields taken apart.
 #[derive(Clone, Debug)]
@@ -110,6 +113,10 @@ pub struct Reassembler {
     gave_up: bool,
     highest: i64,
     first: i64,
+    /// Sequence number of the packet that the stream began with here, and those from before it that came later;
+    /// at most as many as a sender can have under way.
+    began_at: Option<i64>,
+    early: BTreeSet<i64>,
     transit: Option<(Instant, i64)>,
     stats: ReceiveStats,
 }
@@ -137,6 +144,8 @@ impl Reassembler {
             gave_up: false,
             highest: i64::MIN,
             first: i64::MAX,
+            began_at: None,
+            early: BTreeSet::new(),
             transit: None,
             stats: ReceiveStats::default(),
         }
@@ -151,7 +160,7 @@ impl Reassembler {
         self.stats.bytes_received += packet.payload.len() as u64;
 
         let passed = self.started && self.next.is_some_and(|next| sequence < next);
-        if passed && sequence < self.first {
+        if passed && self.began_at.is_some_and(|began| sequence < began) && self.early.insert(sequence) {
             return self.overtaken_at_the_start(sequence, rtp_time, packet, out);
         }
         if passed || self.held.contains_key(&sequence) {
@@ -197,7 +206,10 @@ impl Reassembler {
         out: &mut Vec<Reassembled>,
     ) {
         self.stats.packets_reordered += 1;
-        self.first = sequence;
+        self.first = self.first.min(sequence);
+        while self.early.len() > MAX_EARLY {
+            self.early.pop_last();
+        }
         if !self.codec.is_audio() {
             return;
         }
@@ -294,6 +306,7 @@ impl Reassembler {
         let packets = std::mem::replace(&mut self.held, tail);
         self.next = Some(end + 1);
         self.started = true;
+        self.began_at.get_or_insert(start);
         let mut arrived: Option<(Instant, Instant)> = None;
         let mut rtp_time = 0;
         let payloads: Vec<Bytes> = packets
@@ -386,6 +399,7 @@ impl Reassembler {
         };
         let rtp_time = packet.rtp_time;
         self.started = true;
+        self.began_at.get_or_insert(start);
         self.gave_up = true;
         let whole = depacketize::starts_frame(self.codec, &packet.payload)
             && !depacketize::lost_its_beginning(self.codec, &packet.payload);

@@ -24,4 +24,4 @@ pub use network::{Delivery, Direction, HostId, MAX_HOSTS, Network, NetworkCounts
 pub use preset::{NetworkPreset, UnknownPreset};
 pub use spec::{LinkSpec, LinkSpecError, Loss};
 
-pub(crate) use random::Random;
+pub(crate) use random::{Random, derive};

@@ -30,7 +30,7 @@ impl std::fmt::Debug for Tap {
 }
 
 /// Which way a datagram went, as seen from the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Way {
     /// From the connection to the network.
     Out,

@@ -3,6 +3,7 @@
 //! Owns what can fail because of its input. Nothing is left behind when it does.
 
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use super::ledger_file::{LedgerFile, LedgerFollower};
@@ -20,7 +21,7 @@ use crate::media::ledger::{LEDGER_VERSION, Ledger, LedgerEntry, LedgerHeader};
 use crate::net::model::NetworkFile;
 #[cfg(feature = "sim")]
 use crate::net::sim::SimNet;
-use crate::scenario::{AudioSource, DecodeSelection, RoleSelection, Scenario};
+use crate::scenario::{Action, AudioSource, DecodeSelection, RoleSelection, Scenario};
 use crate::trace::{Recorder, Trace};
 
 /// A run that is ready to start.
@@ -62,6 +63,8 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         path: path.to_owned(),
         reason: error.to_string(),
     };
+    let brings_server = !matches!(run.target, Target::Url(_) | Target::Dialer(_));
+    refuse_what_would_not_happen(&scenario, brings_server, run.signaling.is_some())?;
     let meeting = Meeting::open(&run.target, run.server)?;
     let (ledger, ledger_file, follower) = open_ledger(&scenario, run.ledger.as_deref(), frame_rate, clock)?;
     // Last of all that can fail, so that bad input leaves no folder behind.
@@ -75,6 +78,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         }
         None => (None, Trace::off(clock)),
     };
+    let met_in_memory = meeting.is_in_memory();
     let (dialer, server) = meeting.start(&trace);
     let dialer = match run.signaling {
         Some(client) => dialer.with_client(client),
@@ -93,7 +97,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         _ => None,
     };
     let in_memory = is_simulated(&run.target);
-    let bind = if in_memory {
+    let bind = if in_memory || met_in_memory {
         std::net::IpAddr::from([127, 0, 0, 1])
     } else {
         crate::net::local_address_towards(dialer.url())
@@ -135,8 +139,9 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
                 numbers: Mutex::default(),
                 #[cfg(feature = "sim")]
                 network: network.clone(),
-                #[cfg(feature = "sim")]
                 room_number: number,
+                connections: AtomicU64::new(0),
+                dials: Mutex::default(),
                 reference: reference_of(&scenario, number),
                 clip,
                 label_prefix: if several {
@@ -163,6 +168,29 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         output_dir: run.output_dir,
         in_memory,
     })
+}
+
+/// A fault that is asked for and not done would be a test that cannot fail.
+fn refuse_what_would_not_happen(
+    scenario: &Scenario,
+    brings_server: bool,
+    has_callers_client: bool,
+) -> Result<(), RunError> {
+    let acts = |is: fn(&Action) -> bool| scenario.timeline.iter().any(|timed| is(&timed.action));
+    if !brings_server && acts(|action| matches!(action, Action::KillServer | Action::RestartServer { .. })) {
+        return Err(RunError::Unsupported(
+            "the scenario kills or restarts the signaling server, and this run's server is not its own; leave the \
+             URL or the action out",
+        ));
+    }
+    let stalls = acts(|action| matches!(action, Action::StallSignaling { .. }));
+    if has_callers_client && (stalls || !scenario.network.signaling.is_empty()) {
+        return Err(RunError::Unsupported(
+            "signaling faults are about frames, and a signaling client of your own has none that greenroom sees; \
+             leave one of both out",
+        ));
+    }
+    Ok(())
 }
 
 /// The simulated network's STUN server, where there is a NAT to ask it about.

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::memory::{Exchange, MemoryListener};
@@ -32,9 +32,11 @@ impl CallersServer {
     where
         F: Future<Output: fmt::Debug> + Send + 'static,
     {
+        let serve = Arc::new(serve);
         Self(Arc::new(move |listener| {
-            let serving = serve(listener);
-            Box::pin(async move { format!("it returned {:?}", serving.await) })
+            let serve = Arc::clone(&serve);
+            // The function itself is called within, so that a panic in it is the server's too.
+            Box::pin(async move { format!("it returned {:?}", serve(listener).await) })
         }))
     }
 }
@@ -103,6 +105,16 @@ impl Meeting {
                     dialer,
                 ))
             }
+        }
+    }
+
+    /// Whether bots and server meet in this process, so that nothing is to be looked up.
+    pub(super) fn is_in_memory(&self) -> bool {
+        match self {
+            Self::Theirs(_) => false,
+            #[cfg(feature = "server")]
+            Self::Brought(Kind::Tcp(..), _) => false,
+            Self::Brought(..) => true,
         }
     }
 
@@ -176,11 +188,11 @@ struct Host {
 struct Running {
     #[cfg(feature = "server")]
     own: Option<greenroom_signaling::Server>,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
+impl Running {
+    fn crash(&mut self) {
         #[cfg(feature = "server")]
         if let Some(server) = &self.own {
             server.fall_silent();
@@ -189,19 +201,32 @@ impl Drop for Running {
     }
 }
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.crash();
+    }
+}
+
 impl BroughtServer {
     /// It vanishes, and every connection with it.
     pub(super) fn kill(&mut self) {
         self.restarting.abort_all();
-        self.host.kill();
+        drop(self.host.kill());
     }
 
     /// It vanishes, and another one comes in its place after a while.
     pub(super) fn restart(&mut self, after: Duration) {
-        self.kill();
+        self.restarting.abort_all();
+        let before = self.host.kill();
         let host = Arc::clone(&self.host);
         self.restarting.spawn(async move {
-            tokio::time::sleep(after).await;
+            let back_at = Instant::now() + after;
+            if let Some(mut before) = before {
+                before.crash();
+                // Its listener is closed when it has ended, and not before.
+                let _ = (&mut before.task).await;
+            }
+            tokio::time::sleep_until(back_at).await;
             host.start();
         });
     }
@@ -223,8 +248,9 @@ fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Host {
-    fn kill(&self) {
-        *lock(&self.running) = None;
+    /// Cuts every connection; gives what ran, which crashes when it is dropped.
+    fn kill(&self) -> Option<Running> {
+        let running = lock(&self.running).take();
         match &self.kind {
             #[cfg(feature = "server")]
             Kind::Tcp(..) => {}
@@ -232,6 +258,7 @@ impl Host {
             Kind::Memory(exchange) => exchange.cut(),
             Kind::Callers(exchange, _) => exchange.cut(),
         }
+        running
     }
 
     fn start(&self) {
@@ -264,7 +291,7 @@ impl Host {
                 });
                 Some(Running {
                     own: Some(server),
-                    task: task.abort_handle(),
+                    task,
                 })
             }
             Err(error) => {
@@ -299,7 +326,7 @@ impl Host {
         });
         Running {
             own: Some(server),
-            task: task.abort_handle(),
+            task,
         }
     }
 
@@ -320,7 +347,7 @@ impl Host {
         Running {
             #[cfg(feature = "server")]
             own: None,
-            task: task.abort_handle(),
+            task,
         }
     }
 

@@ -5,19 +5,32 @@
 use std::time::Duration;
 
 use super::{Action, Scenario};
-use crate::net::model::{Access, LinkSpec, NetworkAction, NetworkFile};
+use crate::net::model::{Access, LinkSpec, NetworkAction};
+
+/// A link that carries less than this many times what is sent may drop packets by its queue: a key frame is a burst.
+const HEADROOM: u64 = 4;
+
+/// Sound and everything that is no media, in bits per second.
+const BESIDE_VIDEO_BPS: u64 = 64_000;
 
 impl Scenario {
+    /// The links from the broadcaster to a viewer, where the scenario has any: in the simulated network those of both
+    /// hosts, and on sockets the one that is put before them.
+    fn links_to(&self, viewer: u32) -> Vec<LinkSpec> {
+        match &self.network.sim {
+            Some(file) => {
+                let Access { up, .. } = file.broadcaster();
+                let Access { down, .. } = file.viewer(viewer);
+                vec![up, down]
+            }
+            None => self.network.down.into_iter().collect(),
+        }
+    }
+
     /// Share of packets on the way to a viewer that the scenario takes away or spoils, in the long run.
     pub(crate) fn scripted_loss(&self, viewer: u32) -> f64 {
-        let spoils = |link: &LinkSpec| 1.0 - (1.0 - link.loss.long_run()) * (1.0 - link.corrupt);
-        let sockets = self.network.down.as_ref().map_or(0.0, spoils);
-        let model = self.network.sim.as_ref().map_or(0.0, |file| {
-            let Access { up, .. } = file.broadcaster();
-            let Access { down, .. } = file.viewer(viewer);
-            1.0 - (1.0 - spoils(&up)) * (1.0 - spoils(&down))
-        });
-        1.0 - (1.0 - sockets) * (1.0 - model)
+        let passes = |link: &LinkSpec| (1.0 - link.loss.long_run()) * (1.0 - link.corrupt);
+        1.0 - self.links_to(viewer).iter().map(passes).product::<f64>()
     }
 
     /// Whether the scenario makes packets come late or not at all, so that repairs are to be waited for.
@@ -28,11 +41,7 @@ impl Scenario {
     /// How much later than without the scenario a packet may reach a viewer.
     pub(crate) fn scripted_delay(&self, viewer: u32) -> Duration {
         let slows = |link: &LinkSpec| link.delay + link.jitter + queue(link);
-        let sockets = self.network.down.as_ref().map_or(Duration::ZERO, slows);
-        let model = self.network.sim.as_ref().map_or(Duration::ZERO, |file| {
-            slows(&file.broadcaster().up) + slows(&file.viewer(viewer).down)
-        });
-        sockets + model
+        self.links_to(viewer).iter().map(slows).sum()
     }
 
     /// How much later than its notice something may still be presented: what a partition held up is repaired after it.
@@ -52,20 +61,21 @@ impl Scenario {
             + planted.decode
     }
 
-    /// Whether the scenario may take any number of packets away from a viewer: it is cut off, or its link or the
-    /// broadcaster's is too narrow for what is sent.
+    /// Whether the scenario may take any number of packets away from a viewer: it is cut off, its link becomes another
+    /// one on the way, or one is too narrow for what is sent.
     pub(crate) fn starves(&self, viewer: u32) -> bool {
-        let narrow = |link: &LinkSpec| link.rate_kbps.is_some();
-        let by_file = self.network.sim.as_ref().is_some_and(|file: &NetworkFile| {
-            narrow(&file.broadcaster().up) || narrow(&file.viewer(viewer).down)
-        });
-        self.network.down.as_ref().is_some_and(narrow)
-            || by_file
+        self.links_to(viewer).iter().any(|link| self.is_narrow(link))
             || self.timeline.iter().any(|timed| match &timed.action {
                 Action::Network(NetworkAction::Partition { viewer: cut, .. }) => *cut == viewer,
                 Action::Network(NetworkAction::Link { .. }) => true,
                 _ => false,
             })
+    }
+
+    fn is_narrow(&self, link: &LinkSpec) -> bool {
+        let needed = (u64::from(self.media.bitrate_bps) + BESIDE_VIDEO_BPS) * HEADROOM;
+        link.rate_kbps
+            .is_some_and(|kbps| u64::from(kbps) * 1_000 < needed)
     }
 }
 

@@ -36,7 +36,8 @@ fn redact_value(value: &mut Value, is_chat: bool) {
     }
 }
 
-/// Replaces the value of each `a=ice-pwd` attribute (RFC 8839 section 5.4).
+/// Replaces the value of each `a=ice-pwd` attribute (RFC 8839 section 5.4) by its length and a digest: whether two
+/// passwords are the same and whether one is long enough can still be told, and the password cannot.
 fn redact_sdp(text: &str) -> String {
     let mut parts = text.split("a=ice-pwd:");
     let mut redacted = parts.next().unwrap_or_default().to_owned();
@@ -44,7 +45,12 @@ fn redact_sdp(text: &str) -> String {
         let end = part
             .find(|c: char| !c.is_ascii_alphanumeric() && c != '+' && c != '/')
             .unwrap_or(part.len());
-        redacted.push_str("a=ice-pwd:<redacted>");
+        let password = &part[..end];
+        let digest = twox_hash::XxHash3_64::oneshot(password.as_bytes()) as u32;
+        redacted.push_str(&format!(
+            "a=ice-pwd:[{} chars #{digest:08x}]",
+            password.chars().count()
+        ));
         redacted.push_str(&part[end..]);
     }
     redacted
@@ -72,7 +78,13 @@ mod tests {
 
     #[test]
     fn a_frame_that_is_not_json_is_redacted_too() {
-        assert_eq!(redact_frame("x a=ice-pwd:abc\ny"), "x a=ice-pwd:<redacted>\ny");
+        let redacted = redact_frame("x a=ice-pwd:abc\ny");
+        assert!(
+            redacted.starts_with("x a=ice-pwd:[3 chars #") && redacted.ends_with("]\ny"),
+            "{redacted}"
+        );
+        assert_eq!(redacted, redact_frame("x a=ice-pwd:abc\ny"));
+        assert_ne!(redacted, redact_frame("x a=ice-pwd:abd\ny"));
         assert_eq!(redact_frame(""), "");
     }
 }

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
 use super::{ClientConfig, ClientEvents, ClientHandle, Handle, TimedEvent};
 use crate::{CloseReason, Command, Event};
@@ -65,10 +65,14 @@ where
         events: sender,
     });
     let task = tokio::spawn(async move {
-        let reason = match running.await {
-            Ok(()) if wanted.upgrade().is_none() => CloseReason::Local,
-            Ok(()) => CloseReason::Eof,
-            Err(error) => CloseReason::Io(error.to_string()),
+        // A task of its own, so that a panic in it is told and not only seen as silence; it ends with this one.
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { running.await.map_err(|error| error.to_string()) });
+        let reason = match tasks.join_next().await {
+            Some(Ok(Ok(()))) if wanted.upgrade().is_none() => CloseReason::Local,
+            Some(Ok(Ok(()))) | None => CloseReason::Eof,
+            Some(Ok(Err(error))) => CloseReason::Io(error),
+            Some(Err(error)) => CloseReason::Io(format!("the signaling client broke down: {error}")),
         };
         let _ = ending.set((Instant::now(), reason));
         drop(last);

@@ -230,7 +230,7 @@ impl ClientHandle {
     /// Queues a command without waiting. Commands go out in the order in which they were sent.
     ///
     /// # Errors
-    /// [`SendError`]; nothing of the command was sent.
+    /// [`SendError`]; nothing of the command was sent, unless a filter let a part of it take its time.
     pub fn send(&self, command: Command) -> Result<(), SendError> {
         let (outbox, wire, dialect) = match &*self.shared {
             Handle::Socket {

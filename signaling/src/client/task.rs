@@ -9,7 +9,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::mpsc,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes, protocol::frame::coding::CloseCode};
 
@@ -46,8 +46,10 @@ impl Task {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let end = self.serve(&mut socket).await;
+        let mut waiting = VecDeque::new();
+        let end = self.serve(&mut socket, &mut waiting).await;
         let at = Instant::now();
+        self.give_out(waiting).await;
         self.outbox.shut();
         let limit = self.config.close_timeout;
         let sent = |text: &str| self.observe(Direction::Sent, text);
@@ -74,29 +76,46 @@ impl Task {
         let _ = self.closed.set((at, reason));
     }
 
-    async fn serve<S>(&self, socket: &mut Socket<S>) -> End
+    /// What came before the end comes before it at the bot too, as far as it reads in time: also what a filter made late.
+    async fn give_out(&self, mut waiting: VecDeque<TimedEvent>) {
+        let now = Instant::now();
+        for text in self.wire.take_received() {
+            self.hear(&text, now, &mut waiting);
+        }
+        let giving = async {
+            for event in waiting {
+                if self.events.send(event).await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = timeout(self.config.close_timeout, giving).await;
+    }
+
+    async fn serve<S>(&self, socket: &mut Socket<S>, waiting: &mut VecDeque<TimedEvent>) -> End
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut heard = Instant::now();
         let mut ping = heard + self.config.ping_interval;
         let mut alarm = pin!(sleep_until(ping.min(heard + self.config.idle_timeout)));
-        let mut waiting: VecDeque<TimedEvent> = VecDeque::new();
+        let mut stalled = false;
         loop {
             let sent = |text: &str| self.observe(Direction::Sent, text);
-            let turn = if let Some(until) = self.wire.stalled_until(Instant::now()) {
+            let until = self.wire.stalled_until(Instant::now());
+            if std::mem::replace(&mut stalled, until.is_some()) {
+                // Nobody listened, so silence says nothing.
+                heard = Instant::now();
+            }
+            let turn = if let Some(until) = until {
                 tokio::select! {
                     biased;
                     turn = socket.write_only(&self.outbox, sent) => Some(turn),
                     () = self.wire.due() => {
-                        self.carry(&mut waiting);
+                        self.carry(waiting);
                         continue;
                     }
-                    () = sleep_until(until) => {
-                        // Nobody listened, so silence says nothing.
-                        heard = Instant::now();
-                        continue;
-                    }
+                    () = sleep_until(until) => continue,
                 }
             } else if waiting.is_empty() {
                 tokio::select! {
@@ -104,7 +123,7 @@ impl Task {
                     biased;
                     turn = socket.turn(&self.outbox, sent) => Some(turn),
                     () = self.wire.due() => {
-                        self.carry(&mut waiting);
+                        self.carry(waiting);
                         continue;
                     }
                     () = &mut alarm => None,
@@ -121,7 +140,7 @@ impl Task {
                     }
                     turn = socket.write_only(&self.outbox, sent) => Some(turn),
                     () = self.wire.due() => {
-                        self.carry(&mut waiting);
+                        self.carry(waiting);
                         continue;
                     }
                     () = &mut alarm => None,
@@ -131,7 +150,7 @@ impl Task {
             match turn {
                 Some(Turn::Message(message)) => {
                     heard = now;
-                    if let Some(end) = self.take(message, now, &mut waiting) {
+                    if let Some(end) = self.take(message, now, waiting) {
                         return end;
                     }
                 }

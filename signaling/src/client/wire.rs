@@ -61,7 +61,10 @@ impl Wire {
             if late.after.is_zero() {
                 at_once.push(late.text.into());
             } else {
-                self.keep(now + late.after, direction, late.text.into());
+                // What is due beyond the end of time is lost.
+                if let Some(due) = now.checked_add(late.after) {
+                    self.keep(due, direction, late.text.into());
+                }
             }
         }
         at_once
@@ -99,9 +102,22 @@ impl Wire {
             .map(|(_, frame)| frame)
     }
 
+    /// The received frames that are still under way, in the order in which they are due.
+    pub(super) fn take_received(&self) -> Vec<Utf8Bytes> {
+        let under_way = std::mem::take(&mut self.state().under_way);
+        under_way
+            .into_values()
+            .filter(|(direction, _)| *direction == Direction::Received)
+            .map(|(_, frame)| frame)
+            .collect()
+    }
+
     /// Reads nothing for this long.
     pub(super) fn stall(&self, duration: Duration) {
-        self.state().stalled_until = Some(Instant::now() + duration);
+        let until = Instant::now().checked_add(duration);
+        let mut state = self.state();
+        state.stalled_until = state.stalled_until.max(until);
+        drop(state);
         self.changed.notify_one();
     }
 

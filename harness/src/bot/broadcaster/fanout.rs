@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::bot::Shared;
+use crate::bot::wire::Wire;
 use crate::engine::{
     ConnectionHandle, ConnectionId, ConnectionSpec, EngineCommand, EngineError, EngineEvent, MediaDirection,
 };
@@ -18,6 +19,7 @@ use crate::media::kind::{MediaKind, PerMedia};
 use crate::media::ledger::LedgerEntry;
 use crate::media::packetize::EncodedFrame;
 use crate::scenario::{AudioSource, Party};
+use crate::trace::TraceKind;
 
 /// All connections of one broadcaster.
 pub(super) struct Fanout {
@@ -37,6 +39,7 @@ struct Connection {
     handle: Option<ConnectionHandle>,
     phase: PerMedia<Phase>,
     faults: Option<FrameFaults>,
+    wire: Wire,
 }
 
 /// How far a connection is with one medium.
@@ -75,6 +78,13 @@ impl Fanout {
     pub(super) fn connect(&mut self, viewer: PeerId) -> Result<(), EngineError> {
         self.next_id += 1;
         let id = ConnectionId(self.next_id);
+        let wire = Wire::new(&self.shared, &self.label, id, None);
+        self.shared
+            .trace
+            .now(&self.label, || TraceKind::ConnectionOpened {
+                connection: id.0,
+                remote: viewer.as_str().to_owned(),
+            });
         let media = &self.shared.scenario.media;
         let spec = ConnectionSpec {
             id,
@@ -84,12 +94,12 @@ impl Fanout {
                 data: media.data_channel,
             },
             bind: self.shared.bind_for(Party::Broadcaster),
-            tap: self.shared.tap(&self.label, id, None),
-            impairment: self
-                .shared
-                .scenario
-                .network
-                .impair_down(self.shared.scenario.seed, self.next_id),
+            tap: wire.tap(),
+            impairment: self.shared.scenario.network.impair_down(
+                self.shared.scenario.seed,
+                self.shared.room_number,
+                self.shared.count_connection(),
+            ),
         };
         let handle = self.shared.engine.connect(spec, self.events.clone())?;
         handle.send(EngineCommand::MakeOffer)?;
@@ -98,6 +108,7 @@ impl Fanout {
             handle: Some(handle),
             phase: PerMedia::default(),
             faults: None,
+            wire,
         };
         self.connections.insert(id, connection);
         self.by_viewer.insert(viewer, id);
@@ -107,9 +118,19 @@ impl Fanout {
     /// Sends a command to a viewer's connection; one that has left is no error.
     pub(super) fn command(&self, viewer: &PeerId, command: EngineCommand) -> Result<(), EngineError> {
         let connection = self.by_viewer.get(viewer).and_then(|id| self.connections.get(id));
+        if let (Some(connection), EngineCommand::ApplyAnswer(answer)) = (connection, &command) {
+            connection.wire.description(false, &answer.sdp);
+        }
         match connection.and_then(|connection| connection.handle.as_ref()) {
             Some(handle) => handle.send(command),
             None => Ok(()),
+        }
+    }
+
+    /// An offer of ours was made.
+    pub(super) fn offered(&self, id: ConnectionId, sdp: &str) {
+        if let Some(connection) = self.connections.get(&id) {
+            connection.wire.description(true, sdp);
         }
     }
 

@@ -43,7 +43,7 @@ pub(crate) struct StreamPosition {
 #[derive(Debug, Default)]
 pub(crate) struct BroadcasterRecord {
     pub(crate) joined: bool,
-    /// From when it was connected until it was told to leave.
+    /// From when it began to dial until it was told to leave.
     pub(crate) stayed: Duration,
     pub(crate) frames: u64,
     pub(crate) key_frames: u64,

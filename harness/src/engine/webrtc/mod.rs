@@ -39,6 +39,14 @@ pub struct WebrtcConfig {
 }
 
 impl WebrtcConfig {
+    /// Whether the network is a model.
+    fn is_simulated(&self) -> bool {
+        #[cfg(feature = "sim")]
+        return self.network.is_some();
+        #[cfg(not(feature = "sim"))]
+        false
+    }
+
     /// What gives one connection its sockets and timers.
     #[cfg_attr(
         not(feature = "sim"),

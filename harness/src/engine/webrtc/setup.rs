@@ -107,7 +107,8 @@ pub(super) async fn build(
             .with_runtime(Arc::new(WatchedRuntime::new(
                 config.runtime_for(spec, &connecting),
                 spec.tap.clone(),
-                spec.impairment,
+                // The simulated network has links of its own.
+                spec.impairment.filter(|_| !config.is_simulated()),
                 connecting,
             )))
             .with_configuration(configuration(config))

@@ -314,3 +314,16 @@ fn a_first_opus_packet_that_the_second_overtook_is_late_and_not_a_copy() {
         (1, 1, 0)
     );
 }
+
+#[test]
+fn of_several_opus_packets_that_the_first_overtook_each_is_taken_once() {
+    let sent = stream(Codec::Opus, 5, 80);
+    let arrived = packets(Codec::Opus, &sent, Instant::now());
+    let order = [2, 0, 1, 1, 0, 3, 4];
+    let arrived: Vec<RtpPacket> = order.iter().map(|at| arrived[*at].clone()).collect();
+    let mut reassembler = Reassembler::new(Codec::Opus, false);
+    let (frames, _) = feed(&mut reassembler, arrived);
+    assert_eq!(numbers(Codec::Opus, &frames), vec![2, 0, 1, 3, 4]);
+    let stats = reassembler.stats();
+    assert_eq!((stats.packets_duplicated, stats.packets_lost), (2, 0));
+}

@@ -1,0 +1,222 @@
+//! What a bot's connections show on the wire: put into the trace as far as it is in clear, and counted.
+//!
+//! Owns the reading of one connection's datagrams and the passwords that its checks are held against. It changes
+//! nothing, judges nothing, and forgets the passwords with the connection.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Shared;
+use crate::engine::ConnectionId;
+use crate::measure::arrivals::Arrivals;
+use crate::net::dtls::{Handshake, Seen, fingerprint_text};
+use crate::net::stun::{self, BINDING, IceRole, StunClass, StunMessage};
+use crate::net::tap::{Datagram, DatagramKind, Tap, Way};
+use crate::trace::{DtlsSeen, FrameWay, StunSeen, Trace, TraceKind};
+
+/// Payload types and SSRCs of one connection that are noted.
+const MAX_STREAMS: usize = 64;
+/// Passwords of each side that are tried: one for each m-section and generation.
+const MAX_PASSWORDS: usize = 16;
+
+/// The wire of one connection; clones are the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Wire(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    connection: u64,
+    label: String,
+    trace: Trace,
+    passwords: [Vec<String>; 2],
+    handshakes: [Handshake; 2],
+    streams: HashSet<(Way, u8, u32)>,
+    unclassified: bool,
+    arrivals: Option<Arc<Mutex<Arrivals>>>,
+}
+
+impl Wire {
+    /// The wire of a bot's connection; `arrivals` counts the RTP packets that arrive.
+    pub(crate) fn new(
+        shared: &Shared,
+        label: &str,
+        connection: ConnectionId,
+        arrivals: Option<Arc<Mutex<Arrivals>>>,
+    ) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            connection: connection.0,
+            label: label.to_owned(),
+            trace: shared.trace.clone(),
+            passwords: Default::default(),
+            handshakes: Default::default(),
+            streams: HashSet::new(),
+            unclassified: false,
+            arrivals,
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tap for the connection's sockets; none when nobody would look at it.
+    pub(crate) fn tap(&self) -> Option<Tap> {
+        let state = self.state();
+        if !state.trace.is_on() && state.arrivals.is_none() {
+            return None;
+        }
+        drop(state);
+        let wire = self.clone();
+        Some(Tap::new(move |datagram| wire.state().see(datagram)))
+    }
+
+    /// Checks are held against the passwords of this description, ours or the other side's.
+    pub(crate) fn description(&self, ours: bool, sdp: &str) {
+        let mut state = self.state();
+        let passwords = &mut state.passwords[usize::from(ours)];
+        for password in sdp
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("a=ice-pwd:"))
+        {
+            if !passwords.iter().any(|known| known == password) {
+                if passwords.len() == MAX_PASSWORDS {
+                    passwords.remove(0);
+                }
+                passwords.push(password.to_owned());
+            }
+        }
+    }
+}
+
+impl State {
+    fn see(&mut self, datagram: &Datagram<'_>) {
+        let way = match datagram.way {
+            Way::Out => FrameWay::Out,
+            Way::In => FrameWay::In,
+        };
+        let connection = self.connection;
+        match DatagramKind::of(datagram.bytes) {
+            DatagramKind::Rtp {
+                payload_type,
+                sequence,
+                ssrc,
+            } => {
+                if datagram.way == Way::In
+                    && let Some(arrivals) = &self.arrivals
+                {
+                    let mut arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+                    arrivals.take(ssrc, payload_type, sequence);
+                }
+                if self.trace.is_on()
+                    && self.streams.len() < MAX_STREAMS
+                    && self.streams.insert((datagram.way, payload_type, ssrc))
+                {
+                    self.trace.at(datagram.at, &self.label, || TraceKind::Rtp {
+                        connection,
+                        way,
+                        payload_type,
+                        ssrc,
+                    });
+                }
+            }
+            _ if !self.trace.is_on() => {}
+            DatagramKind::Stun => {
+                if let Some(message) = self.stun(datagram) {
+                    self.trace.at(datagram.at, &self.label, || TraceKind::Stun {
+                        connection,
+                        way,
+                        remote: datagram.remote.to_string(),
+                        message,
+                    });
+                }
+            }
+            DatagramKind::Dtls(_) => {
+                let handshake = &mut self.handshakes[usize::from(datagram.way == Way::In)];
+                for message in handshake.observe(datagram.bytes).into_iter().filter_map(noted) {
+                    self.trace.at(datagram.at, &self.label, || TraceKind::Dtls {
+                        connection,
+                        way,
+                        message,
+                    });
+                }
+            }
+            DatagramKind::Unknown if !self.unclassified => {
+                self.unclassified = true;
+                self.trace
+                    .at(datagram.at, &self.label, || TraceKind::Unclassified {
+                        connection,
+                        way,
+                        first_byte: datagram.bytes.first().copied(),
+                    });
+            }
+            DatagramKind::Unknown | DatagramKind::Rtcp | DatagramKind::TurnChannel => {}
+        }
+    }
+
+    /// What a Binding message says, and whether it is made with the right password.
+    fn stun(&self, datagram: &Datagram<'_>) -> Option<StunSeen> {
+        let message = StunMessage::parse(datagram.bytes).ok()?;
+        if message.method != BINDING {
+            return None;
+        }
+        let class = match message.class {
+            StunClass::Request => "request",
+            StunClass::Indication => "indication",
+            StunClass::Success => "success",
+            StunClass::Error => "error",
+        };
+        // RFC 8445 section 7.2.2: a check and its answer are made with the password of whoever is asked.
+        let asked_here = (datagram.way == Way::In) == (message.class == StunClass::Request);
+        let passwords = &self.passwords[usize::from(asked_here)];
+        let integrity = (message.has_integrity && !passwords.is_empty()).then(|| {
+            passwords
+                .iter()
+                .any(|password| stun::integrity(datagram.bytes, password) == Some(true))
+        });
+        Some(StunSeen {
+            class: class.to_owned(),
+            username: message.username,
+            controlling: message.role.map(|(role, _)| role == IceRole::Controlling),
+            tie_breaker: message.role.map(|(_, tie_breaker)| tie_breaker),
+            use_candidate: message.use_candidate,
+            error: message.error_code,
+            integrity,
+        })
+    }
+}
+
+/// What of a handshake belongs into the trace.
+fn noted(seen: Seen) -> Option<DtlsSeen> {
+    Some(match seen {
+        Seen::ClientHello {
+            version,
+            srtp_profiles,
+            ..
+        } => DtlsSeen::ClientHello {
+            version,
+            srtp_profiles,
+        },
+        Seen::ServerHello {
+            version,
+            cipher,
+            srtp_profile,
+            supported_version,
+        } => DtlsSeen::ServerHello {
+            version: supported_version.unwrap_or(version),
+            cipher,
+            srtp_profile,
+        },
+        Seen::Certificate { sha256, .. } => DtlsSeen::Certificate {
+            fingerprint: fingerprint_text(&sha256?),
+        },
+        Seen::ChangeCipherSpec => DtlsSeen::ChangeCipherSpec,
+        Seen::Alert { level, description } => DtlsSeen::Alert { level, description },
+        Seen::PlaintextData => DtlsSeen::PlaintextData,
+        Seen::HelloVerifyRequest
+        | Seen::ServerHelloDone
+        | Seen::ClientKeyExchange
+        | Seen::CertificateVerify
+        | Seen::CertificateRequest
+        | Seen::Other(_) => return None,
+    })
+}
