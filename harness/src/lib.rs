@@ -28,6 +28,7 @@ pub mod measure;
 pub mod media;
 pub mod net;
 mod report;
+pub mod rules;
 mod run;
 mod scenario;
 mod seeds;

@@ -143,8 +143,13 @@ pub enum TraceKind {
     },
     /// `connectionState` changed.
     Connection { connection: u64, state: ConnectionState },
-    /// A peer connection was opened towards a peer that signaling calls `remote`.
-    ConnectionOpened { connection: u64, remote: String },
+    /// A peer connection was opened towards a peer that signaling calls `remote`. Its DTLS and RTP are in the trace if
+    /// `wire_is_read`; where the scenario flips bits in datagrams they are not, because nobody could tell whose they are.
+    ConnectionOpened {
+        connection: u64,
+        remote: String,
+        wire_is_read: bool,
+    },
     /// A STUN message passed: connectivity checks and keepalives (RFC 8445, RFC 8489).
     Stun {
         connection: u64,

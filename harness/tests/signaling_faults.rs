@@ -59,17 +59,32 @@ async fn a_delay_of_50_ms_each_way_makes_the_join_100_ms_longer_and_nothing_else
 }
 
 #[tokio::test]
-async fn frames_that_overtake_each_other_do_not_keep_our_own_bots_apart() {
+async fn frames_that_overtake_each_other_are_named_and_do_not_keep_our_own_bots_apart() {
+    let mut named = 0;
     for seed in greenroom::seeds(1..=20) {
         let run = Run::simulated(seed).viewers(3).duration(ms(1_000));
-        report(run.signaling_faults(SignalingSpec {
+        let faults = SignalingSpec {
             jitter: ms(30),
             reorder: true,
             ..SignalingSpec::default()
-        }))
-        .await
-        .assert_passed();
+        };
+        let report = report(run.signaling_faults(faults)).await;
+        assert!(report.causes.is_empty(), "{}", report.because);
+        assert_eq!(report.measured.totals.lost, 0);
+        assert!(
+            report
+                .measured
+                .viewers
+                .iter()
+                .all(|viewer| viewer.tally.verified > 0)
+        );
+        for error in errors(&report) {
+            let (rule, _) = error.message.split_once(':').unwrap();
+            assert!(["TR-05", "TR-06", "SG-05"].contains(&rule), "{}", error.message);
+            named += 1;
+        }
     }
+    assert!(named > 20, "{named} in 20 calls");
 }
 
 #[tokio::test]

@@ -249,12 +249,11 @@ async fn a_dtls_flight_that_is_lost_at_the_wrong_moment_is_never_repeated_by_the
         "one lossy link is enough: {:?}",
         explored.planted
     );
-    assert!(
-        explored
-            .report
-            .because
-            .contains("stuck before \"DTLS connected\""),
+    let cause = &explored.report.causes[0];
+    assert_eq!(
+        cause.kind,
+        greenroom::rules::CauseKind::DtlsStuck,
         "{}",
-        explored.report.because
+        cause.message
     );
 }

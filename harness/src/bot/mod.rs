@@ -126,9 +126,6 @@ impl Shared {
 
     /// An observer that puts a bot's signaling frames into the trace.
     pub(crate) fn frame_observer(&self, label: &str) -> Option<greenroom_signaling::FrameObserver> {
-        if !self.trace.is_on() {
-            return None;
-        }
         let trace = self.trace.clone();
         let label = label.to_owned();
         Some(greenroom_signaling::FrameObserver::new(move |frame| {

@@ -380,6 +380,7 @@ impl ViewerBot {
             .now(&self.record.label, || TraceKind::ConnectionOpened {
                 connection: id.0,
                 remote: broadcaster.as_str().to_owned(),
+                wire_is_read: !self.shared.scenario.corrupts(),
             });
         let spec = ConnectionSpec {
             id,
@@ -387,7 +388,7 @@ impl ViewerBot {
                 keep_access_units: self.spec.decode,
             },
             bind: self.shared.bind_for(Party::Viewer(self.spec.number)),
-            tap: wire.tap(),
+            tap: Some(wire.tap()),
             impairment: self.shared.scenario.network.impair_up(
                 self.shared.scenario.seed,
                 self.shared.room_number,

@@ -33,6 +33,9 @@ struct State {
     streams: HashSet<(Way, u8, u32)>,
     unclassified: bool,
     arrivals: Option<Arc<Mutex<Arrivals>>>,
+    /// Whether datagrams are what was sent: the scenario may flip bits in them, which no UDP checksum would let
+    /// through, and of which nobody can tell whose fault they are.
+    faithful: bool,
 }
 
 impl Wire {
@@ -52,6 +55,7 @@ impl Wire {
             streams: HashSet::new(),
             unclassified: false,
             arrivals,
+            faithful: !shared.scenario.corrupts(),
         })))
     }
 
@@ -59,15 +63,10 @@ impl Wire {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The tap for the connection's sockets; none when nobody would look at it.
-    pub(crate) fn tap(&self) -> Option<Tap> {
-        let state = self.state();
-        if !state.trace.is_on() && state.arrivals.is_none() {
-            return None;
-        }
-        drop(state);
+    /// The tap for the connection's sockets.
+    pub(crate) fn tap(&self) -> Tap {
         let wire = self.clone();
-        Some(Tap::new(move |datagram| wire.state().see(datagram)))
+        Tap::new(move |datagram| wire.state().see(datagram))
     }
 
     /// Checks are held against the passwords of this description, ours or the other side's.
@@ -107,7 +106,7 @@ impl State {
                     let mut arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
                     arrivals.take(ssrc, payload_type, sequence);
                 }
-                if self.trace.is_on()
+                if self.faithful
                     && self.streams.len() < MAX_STREAMS
                     && self.streams.insert((datagram.way, payload_type, ssrc))
                 {
@@ -119,7 +118,6 @@ impl State {
                     });
                 }
             }
-            _ if !self.trace.is_on() => {}
             DatagramKind::Stun => {
                 if let Some(message) = self.stun(datagram) {
                     self.trace.at(datagram.at, &self.label, || TraceKind::Stun {
@@ -130,7 +128,7 @@ impl State {
                     });
                 }
             }
-            DatagramKind::Dtls(_) => {
+            DatagramKind::Dtls(_) if self.faithful => {
                 let handshake = &mut self.handshakes[usize::from(datagram.way == Way::In)];
                 for message in handshake.observe(datagram.bytes).into_iter().filter_map(noted) {
                     self.trace.at(datagram.at, &self.label, || TraceKind::Dtls {
@@ -140,7 +138,7 @@ impl State {
                     });
                 }
             }
-            DatagramKind::Unknown if !self.unclassified => {
+            DatagramKind::Unknown if self.faithful && !self.unclassified => {
                 self.unclassified = true;
                 self.trace
                     .at(datagram.at, &self.label, || TraceKind::Unclassified {
@@ -149,14 +147,18 @@ impl State {
                         first_byte: datagram.bytes.first().copied(),
                     });
             }
-            DatagramKind::Unknown | DatagramKind::Rtcp | DatagramKind::TurnChannel => {}
+            DatagramKind::Dtls(_)
+            | DatagramKind::Unknown
+            | DatagramKind::Rtcp
+            | DatagramKind::TurnChannel => {}
         }
     }
 
     /// What a Binding message says, and whether it is made with the right password.
     fn stun(&self, datagram: &Datagram<'_>) -> Option<StunSeen> {
         let message = StunMessage::parse(datagram.bytes).ok()?;
-        if message.method != BINDING {
+        // A wrong FINGERPRINT is a flipped bit, and no message of anybody (RFC 8489 section 14.7).
+        if message.method != BINDING || message.fingerprint == Some(false) {
             return None;
         }
         let class = match message.class {

@@ -10,6 +10,7 @@ use crate::measure::join::JoinPhase;
 use crate::measure::measured::{JudgedAt, Measured, PeerError, PeerErrorKind, ViewerFigures, ViewerOutcome};
 use crate::media::codec::Codec;
 use crate::media::kind::MediaKind;
+use crate::rules::RuleFinding;
 use crate::scenario::{RoleSelection, Scenario};
 
 /// How bad a finding is.
@@ -104,6 +105,8 @@ pub enum FindingKind {
     NoBroadcaster,
     /// A viewer that was to decode saw nothing.
     NotDecoded,
+    /// A rule of offer/answer, ICE, DTLS, RTP or signaling was broken; the message begins with its id.
+    RuleBroken,
     /// The engine reported an error.
     EngineError,
     /// No frame was verified at any viewer.
@@ -174,7 +177,7 @@ pub(super) fn explained_losses(scenario: &Scenario, viewer: &ViewerFigures) -> u
 }
 
 /// Everything that is to be found, the worst first.
-pub(super) fn all(scenario: &Scenario, measured: &Measured) -> Vec<Finding> {
+pub(super) fn all(scenario: &Scenario, measured: &Measured, broken: &[RuleFinding]) -> Vec<Finding> {
     let mut findings = Vec::new();
     // First, because whatever the bots say of their signaling follows from it.
     if let Some(ended) = &measured.server_ended {
@@ -225,6 +228,17 @@ pub(super) fn all(scenario: &Scenario, measured: &Measured) -> Vec<Finding> {
             message: "no frame was verified at any viewer".to_owned(),
         });
     }
+    findings.extend(
+        broken
+            .iter()
+            .filter(|rule| rule.severity > Severity::Note)
+            .map(|rule| {
+                let message = format!("{}: {}", rule.rule, rule.message);
+                Finding::error(FindingKind::RuleBroken, &rule.peer, message)
+                    .with(rule.severity)
+                    .at(rule.effect.at_us as f64 / 1_000.0)
+            }),
+    );
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
 }

@@ -180,6 +180,7 @@ impl Breach {
             | FindingKind::SignalingBroken
             | FindingKind::ChatOutOfOrder
             | FindingKind::ChatLost
+            | FindingKind::RuleBroken
             | FindingKind::EngineError => false,
         }
     }

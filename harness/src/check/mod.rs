@@ -11,6 +11,7 @@ mod tally;
 use serde::{Deserialize, Serialize};
 
 use crate::measure::measured::{JudgedAt, Measured, ViewerFigures, ViewerOutcome};
+use crate::rules::{Cause, Diagnosis};
 use crate::scenario::{RoleSelection, Scenario};
 
 pub use findings::{Finding, FindingKind, Severity};
@@ -58,19 +59,34 @@ pub(crate) struct Judgement {
     pub(crate) because: String,
     pub(crate) criteria: Vec<Criterion>,
     pub(crate) findings: Vec<Finding>,
+    /// Why viewers have no picture, as far as that was found to matter.
+    pub(crate) causes: Vec<Cause>,
 }
 
-/// Judges a run.
-pub(crate) fn judge(scenario: &Scenario, measured: &Measured) -> Judgement {
-    let findings = findings::all(scenario, measured);
+/// Judges a run by its figures and by what its trace showed.
+pub(crate) fn judge(scenario: &Scenario, measured: &Measured, diagnosis: &Diagnosis) -> Judgement {
+    let findings = findings::all(scenario, measured, &diagnosis.findings);
     let breaches = breaches(&measured.generator);
     let criteria = criteria(scenario, measured, &findings);
     let (verdict, because) = decide(scenario, measured, &criteria, &findings, &breaches);
+    let causes: Vec<Cause> = diagnosis
+        .causes
+        .iter()
+        .filter(|cause| matters(cause, &findings))
+        .cloned()
+        .collect();
     Judgement {
         verdict,
-        because,
+        // The first broken step says more than the symptom; a server that died says more than both.
+        because: match causes.first() {
+            Some(cause) if verdict == Verdict::Fail && measured.server_ended.is_none() => {
+                cause.message.clone()
+            }
+            _ => because,
+        },
         criteria,
         findings,
+        causes,
     }
 }
 
@@ -134,6 +150,22 @@ fn criteria(scenario: &Scenario, measured: &Measured, findings: &[Finding]) -> V
         criteria.insert(2, criterion);
     }
     criteria
+}
+
+/// Whether a viewer without a picture is one that was to have one.
+fn matters(cause: &Cause, findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| {
+        finding.severity == Severity::Error
+            && finding.peer.as_deref() == Some(cause.viewer.as_str())
+            && matches!(
+                finding.kind,
+                FindingKind::NoFirstFrame
+                    | FindingKind::NoKeyFrame
+                    | FindingKind::JoinLate
+                    | FindingKind::SignalingUnreachable
+                    | FindingKind::SignalingLost
+            )
+    })
 }
 
 /// Whether a viewer got its first frame within the deadline.

@@ -8,6 +8,7 @@ use crate::measure::measured::{
 };
 use crate::measure::sound::{SoundFigures, Spans};
 use crate::media::verify::Tally;
+use crate::rules::Diagnosis;
 
 mod perception;
 
@@ -155,7 +156,7 @@ fn check(change: impl FnOnce(&mut Measured), verdict: Verdict, kinds: &[FindingK
         .iter()
         .for_each(|viewer| sound_totals.add(&viewer.sound_tally));
     measured.sound_totals = measured.sound_totals.map(|_| sound_totals);
-    let judgement = judge(&Scenario::default(), &measured);
+    let judgement = judge(&Scenario::default(), &measured, &Diagnosis::default());
     let found: Vec<FindingKind> = judgement.findings.iter().map(|finding| finding.kind).collect();
     assert_eq!(
         (judgement.verdict, &found[..]),
@@ -404,7 +405,10 @@ fn zero_verified_frames_never_pass() {
         judged_at: JudgedAt::Nothing,
         ..healthy()
     };
-    assert_ne!(judge(&Scenario::default(), &empty).verdict, Verdict::Pass);
+    assert_ne!(
+        judge(&Scenario::default(), &empty, &Diagnosis::default()).verdict,
+        Verdict::Pass
+    );
 }
 
 #[test]
@@ -538,7 +542,7 @@ fn scripted_loss_explains_what_it_can_have_cost_and_no_more() {
         });
         measured.totals.verified -= lost;
         measured.totals.lost += lost;
-        judge(&scenario, &measured)
+        judge(&scenario, &measured, &Diagnosis::default())
     };
     let few = judged(2);
     assert_eq!(few.verdict, Verdict::Pass, "{few:#?}");
@@ -560,7 +564,10 @@ fn a_broadcaster_alone_and_viewers_without_a_ledger_are_invalid() {
     };
     let mut measured = healthy();
     measured.viewers.clear();
-    assert_eq!(judge(&broadcaster, &measured).verdict, Verdict::Invalid);
+    assert_eq!(
+        judge(&broadcaster, &measured, &Diagnosis::default()).verdict,
+        Verdict::Invalid
+    );
 
     let viewers = Scenario {
         role: RoleSelection::Viewers,
@@ -573,7 +580,7 @@ fn a_broadcaster_alone_and_viewers_without_a_ledger_are_invalid() {
         viewer.tally = Tally::default();
         viewer.judged_at = JudgedAt::Intact;
     });
-    let judgement = judge(&viewers, &measured);
+    let judgement = judge(&viewers, &measured, &Diagnosis::default());
     assert_eq!(judgement.verdict, Verdict::Invalid);
     assert!(judgement.because.contains("--ledger"), "{}", judgement.because);
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Criterion, Finding, Judgement, Verdict};
 use crate::measure::measured::{Measured, ViewerFigures};
+use crate::rules::{Cause, RuleFinding};
 use crate::run::Environment;
 use crate::scenario::Scenario;
 
@@ -35,6 +36,12 @@ pub struct Report {
     pub criteria: Vec<Criterion>,
     /// What was found, the worst first.
     pub findings: Vec<Finding>,
+    /// Why viewers have no picture: the first step of each one's connection that broke.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
+    /// Broken rules with the events that prove them, in the order of the trace; notes too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleFinding>,
     /// What was measured.
     pub measured: Measured,
     /// Events in the trace file, if there is one.
@@ -63,6 +70,7 @@ pub struct Simulated {
 impl Report {
     pub(crate) fn new(
         judgement: Judgement,
+        rules: Vec<RuleFinding>,
         measured: Measured,
         scenario: Scenario,
         environment: Environment,
@@ -75,6 +83,8 @@ impl Report {
             interrupted,
             criteria: judgement.criteria,
             findings: judgement.findings,
+            causes: judgement.causes,
+            rules,
             measured,
             trace_events: None,
             trace_events_dropped: None,

@@ -358,7 +358,35 @@ fn generator(out: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
+/// Why viewers have no picture.
+fn causes(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
+    if report.causes.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\ncauses")?;
+    for cause in report.causes.iter().take(SHOWN_FINDINGS) {
+        let kind = serde_json::to_value(cause.kind).ok();
+        let kind = kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default();
+        writeln!(out, "  {}  {}", style.paint("31", kind), cause.message)?;
+        for (what, event) in [("last right", &cause.last), ("shown by", &cause.shown_by)] {
+            if let Some(event) = event {
+                writeln!(
+                    out,
+                    "      {what:<10} {:>9.1} ms  {} {} (event {})",
+                    event.at_us as f64 / 1_000.0,
+                    event.peer,
+                    event.what,
+                    event.number
+                )?;
+            }
+        }
+        writeln!(out, "      fix        {}", cause.fix)?;
+    }
+    Ok(())
+}
+
 fn findings(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
+    causes(out, report, style)?;
     if report.findings.is_empty() {
         return Ok(());
     }

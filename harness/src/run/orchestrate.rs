@@ -198,6 +198,7 @@ impl Prepared {
             why: ended.why,
         });
         drop(self.server);
+        let diagnosis = self.trace.diagnose();
         drop(self.trace);
         let recorded = match self.recorder {
             Some(recorder) => Some(in_time(recorder.finish(), "the trace's writer").await?.map_err(
@@ -214,9 +215,10 @@ impl Prepared {
         if let Some(error) = follower_error {
             return Err(error.into());
         }
-        let judgement = check::judge(&self.scenario, &measured);
+        let judgement = check::judge(&self.scenario, &measured, &diagnosis);
         let scenario = Scenario::clone(&self.scenario);
-        let mut report = Report::new(judgement, measured, scenario, environment, interrupted);
+        let rules = diagnosis.findings;
+        let mut report = Report::new(judgement, rules, measured, scenario, environment, interrupted);
         report.trace_events = recorded.map(|recorded| recorded.events);
         report.trace_events_dropped = recorded.map(|recorded| recorded.dropped);
         if let Some(dir) = &self.output_dir {

@@ -76,7 +76,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
                 Recorder::start(&path, clock).map_err(|error| output_failed(&path, &error))?;
             (Some(recorder), trace)
         }
-        None => (None, Trace::off(clock)),
+        None => (None, Trace::unwritten(clock)),
     };
     let met_in_memory = meeting.is_in_memory();
     let (dialer, server) = meeting.start(&trace);

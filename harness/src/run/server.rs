@@ -354,7 +354,7 @@ impl Host {
     #[cfg(feature = "server")]
     fn own_server(&self) -> greenroom_signaling::Server {
         greenroom_signaling::Server::new(greenroom_signaling::ServerConfig {
-            observer: self.trace.is_on().then(|| observer(self.trace.clone())),
+            observer: Some(observer(self.trace.clone())),
             ..Default::default()
         })
     }

@@ -27,6 +27,23 @@ impl Scenario {
         }
     }
 
+    /// Whether the scenario flips bits in datagrams, of anybody and at any time.
+    pub(crate) fn corrupts(&self) -> bool {
+        let flips = |link: &LinkSpec| link.corrupt > 0.0;
+        let sockets = [self.network.down, self.network.up].into_iter().flatten();
+        let model = self.network.sim.iter().flat_map(|file| {
+            let viewers = file.viewers.iter().map(|entry| file.viewer(entry.viewer));
+            let all = viewers.chain([file.broadcaster(), file.viewer(u32::MAX)]);
+            all.flat_map(|access| [access.up, access.down])
+                .collect::<Vec<_>>()
+        });
+        let actions = self.timeline.iter().filter_map(|timed| match &timed.action {
+            Action::Network(NetworkAction::Link { spec, .. }) => Some(*spec),
+            _ => None,
+        });
+        sockets.chain(model).chain(actions).any(|link| flips(&link))
+    }
+
     /// Share of packets on the way to a viewer that the scenario takes away or spoils, in the long run.
     pub(crate) fn scripted_loss(&self, viewer: u32) -> f64 {
         let passes = |link: &LinkSpec| (1.0 - link.loss.long_run()) * (1.0 - link.corrupt);

@@ -4,8 +4,8 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -13,42 +13,50 @@ use tokio::time::Instant;
 
 use super::{TRACE_VERSION, TraceEvent, TraceHeader, TraceKind};
 use crate::clock::RunClock;
+use crate::rules::{Checker, Diagnosis};
 
 /// Events that may wait for the writer.
 const QUEUE: usize = 16_384;
 
-/// Where a bot's events go; cheap to clone, and free when nothing is recorded.
+/// Where a bot's events go: to the checker, and to a file if one is written; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Trace {
     clock: RunClock,
     queue: Option<mpsc::Sender<TraceEvent>>,
     dropped: Arc<AtomicU64>,
+    /// Under one lock with the queue, so that a finding's event numbers are the lines of the file.
+    checker: Arc<Mutex<Checker>>,
 }
 
 impl Trace {
-    /// A trace that goes nowhere.
-    pub(crate) fn off(clock: RunClock) -> Self {
+    /// A trace that is checked and not written.
+    pub(crate) fn unwritten(clock: RunClock) -> Self {
         Self {
             clock,
             queue: None,
             dropped: Arc::default(),
+            checker: Arc::default(),
         }
     }
 
-    /// Whether anything is recorded.
-    pub(crate) fn is_on(&self) -> bool {
-        self.queue.is_some()
+    /// What the checker has to say; it begins anew.
+    pub(crate) fn diagnose(&self) -> Diagnosis {
+        let checker = std::mem::take(&mut *self.checker.lock().unwrap_or_else(PoisonError::into_inner));
+        checker.finish()
     }
 
     /// Notes an event of `peer` at `at`.
     pub(crate) fn at(&self, at: Instant, peer: &str, event: impl FnOnce() -> TraceKind) {
-        let Some(queue) = &self.queue else { return };
         let event = TraceEvent {
             at_us: self.clock.us(at),
             peer: peer.to_owned(),
             event: event(),
         };
-        if queue.try_send(event).is_err() {
+        let mut checker = self.checker.lock().unwrap_or_else(PoisonError::into_inner);
+        checker.observe(&event);
+        if let Some(queue) = &self.queue
+            && queue.try_send(event).is_err()
+        {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -109,6 +117,7 @@ impl Recorder {
             clock,
             queue: Some(queue),
             dropped: Arc::clone(&dropped),
+            checker: Arc::default(),
         };
         Ok((Self { task, dropped }, trace))
     }

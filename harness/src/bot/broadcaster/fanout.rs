@@ -84,6 +84,7 @@ impl Fanout {
             .now(&self.label, || TraceKind::ConnectionOpened {
                 connection: id.0,
                 remote: viewer.as_str().to_owned(),
+                wire_is_read: !self.shared.scenario.corrupts(),
             });
         let media = &self.shared.scenario.media;
         let spec = ConnectionSpec {
@@ -94,7 +95,7 @@ impl Fanout {
                 data: media.data_channel,
             },
             bind: self.shared.bind_for(Party::Broadcaster),
-            tap: wire.tap(),
+            tap: Some(wire.tap()),
             impairment: self.shared.scenario.network.impair_down(
                 self.shared.scenario.seed,
                 self.shared.room_number,

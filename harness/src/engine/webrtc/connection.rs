@@ -22,7 +22,7 @@ use webrtc::peer_connection::{PeerConnection, RTCPeerConnectionState, StatsSelec
 use super::WebrtcConfig;
 use super::callbacks::{self, Callback, Callbacks};
 use super::incoming::{self, Incoming};
-use super::mapping::{self, LocalIce};
+use super::mapping::{self, LocalIce, Wording};
 use super::outgoing::{self, Outgoing};
 use super::outlet::Outlet;
 use super::setup;
@@ -81,6 +81,7 @@ pub(super) async fn run(
         data_open: false,
         reassembled: Vec::new(),
         local_ice: LocalIce::default(),
+        wording: Wording::default(),
         remote_applied: false,
         early: VecDeque::new(),
     };
@@ -140,6 +141,7 @@ struct ConnectionTask {
     data_open: bool,
     reassembled: Vec<Reassembled>,
     local_ice: LocalIce,
+    wording: Wording,
     remote_applied: bool,
     early: VecDeque<Candidate>,
 }
@@ -166,13 +168,14 @@ impl ConnectionTask {
 
     async fn make_offer(&mut self) -> Result<(), Error> {
         let offer = self.connection.create_offer(None).await?;
-        self.set_local(offer).await
+        self.set_local(offer, true).await
     }
 
     async fn make_answer(&mut self, offer: Description) -> Result<(), Error> {
+        let announced = offer.sdp.contains("a=ice-options:");
         self.set_remote(offer).await?;
         let answer = self.connection.create_answer(None).await?;
-        self.set_local(answer).await
+        self.set_local(answer, announced).await
     }
 
     async fn apply_answer(&mut self, answer: Description) -> Result<(), Error> {
@@ -203,8 +206,10 @@ impl ConnectionTask {
     async fn set_local(
         &mut self,
         description: webrtc::peer_connection::RTCSessionDescription,
+        announces_trickle: bool,
     ) -> Result<(), Error> {
-        let signaled = mapping::from_stack(&description);
+        let mut signaled = mapping::from_stack(&description);
+        signaled.sdp = self.wording.of(&signaled.sdp, announces_trickle);
         self.local_ice = LocalIce::of(&signaled.sdp);
         // Signaled before it is applied: candidates follow at once and must not overtake it (RFC 8838 section 4.3).
         self.outlet

@@ -35,6 +35,50 @@ pub(super) fn from_stack(description: &RTCSessionDescription) -> Description {
     }
 }
 
+/// What the stack's descriptions lack on the wire, put right before they are signaled (docs/engine.md).
+#[derive(Debug, Default)]
+pub(super) struct Wording {
+    version: u64,
+    last: String,
+}
+
+impl Wording {
+    /// The text to signal: its version counts (RFC 9429 section 5.2.2), and it announces that candidates are trickled
+    /// (section 5.2.1) unless it answers an offer that did not.
+    pub(super) fn of(&mut self, sdp: &str, announces_trickle: bool) -> String {
+        let mut worded = String::with_capacity(sdp.len() + 64);
+        let has_options = sdp.contains("a=ice-options:");
+        let mut announced = has_options || !announces_trickle;
+        let origin = |line: &str| {
+            line.strip_prefix("o=")
+                .map(|rest| rest.split(' ').map(str::to_owned).collect::<Vec<_>>())
+        };
+        let mut version_at = None;
+        for line in sdp.split_inclusive('\n') {
+            if line.starts_with("m=") && !announced {
+                worded.push_str("a=ice-options:trickle ice2\r\n");
+                announced = true;
+            }
+            match origin(line) {
+                Some(fields) if fields.len() == 6 => {
+                    worded.push_str(&format!("o={} {} ", fields[0], fields[1]));
+                    version_at = Some(worded.len());
+                    worded.push_str(&format!(" {} {} {}", fields[3], fields[4], fields[5]));
+                }
+                _ => worded.push_str(line),
+            }
+        }
+        if worded != self.last {
+            self.version += 1;
+            self.last.clone_from(&worded);
+        }
+        if let Some(at) = version_at {
+            worded.insert_str(at, &self.version.to_string());
+        }
+        worded
+    }
+}
+
 pub(super) fn candidate_to_stack(candidate: Candidate) -> RTCIceCandidateInit {
     RTCIceCandidateInit {
         candidate: candidate.candidate,
@@ -150,5 +194,25 @@ mod tests {
             ..RTCIceCandidateInit::default()
         };
         assert_eq!(ice.candidate(init).sdp_mid.as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn a_description_is_worded_for_the_wire() {
+        let mut wording = Wording::default();
+        let offer = "v=0\r\no=- 7 99999 IN IP4 127.0.0.1\r\ns=-\r\nm=video 9 X 102\r\na=mid:0\r\n";
+        let first = wording.of(offer, true);
+        assert!(first.contains("o=- 7 1 IN IP4 127.0.0.1\r\n"), "{first}");
+        assert!(
+            first.contains("s=-\r\na=ice-options:trickle ice2\r\nm=video"),
+            "{first}"
+        );
+        assert_eq!(
+            wording.of(&offer.replace("99999", "100001"), true),
+            first,
+            "the same text keeps its version"
+        );
+        let second = wording.of(&offer.replace("mid:0", "mid:1"), true);
+        assert!(second.contains("o=- 7 2 IN"), "{second}");
+        assert!(!wording.of(offer, false).contains("ice-options"));
     }
 }

@@ -1,0 +1,563 @@
+//! The checker of traces: which rule of offer/answer, ICE, DTLS and media was broken, by whom, and why there is no
+//! picture.
+//!
+//! Owns every opinion on the exchange itself, event by event. Pure, total and bounded by peers, so that it serves a
+//! run as it goes on and a file of yesterday alike. It measures nothing, and knows no fault that was made on purpose.
+
+pub mod catalogue;
+mod cause;
+mod finding;
+mod link;
+mod message;
+mod negotiation;
+mod relay;
+mod sdp;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use self::link::Link;
+use self::message::{DescriptionKind, Message};
+use self::negotiation::{SdpKind, Side};
+use self::relay::{Arrival, Relay};
+use crate::engine::{ConnectionState, IceConnectionState};
+use crate::trace::{FrameWay, TraceEvent, TraceKind};
+
+pub use finding::{Cause, CauseKind, Diagnosis, EventRef, RuleFinding};
+
+/// Findings that are kept; more are counted.
+const MAX_FINDINGS: usize = 1_000;
+/// Connections that a bot is remembered by.
+const MAX_LINKS: usize = 4_096;
+/// Descriptions whose events can still be quoted.
+const MAX_QUOTABLE: usize = 16_384;
+
+/// Reads a trace event by event.
+///
+/// ```
+/// let mut checker = greenroom::rules::Checker::default();
+/// // checker.observe(&event) for each event of a trace
+/// assert!(checker.finish().findings.is_empty());
+/// ```
+#[derive(Debug, Default)]
+pub struct Checker {
+    number: u64,
+    bots: BTreeMap<String, Bot>,
+    /// Labels by the names that a server gave.
+    labels: BTreeMap<String, String>,
+    relay: Relay,
+    /// What the server's own end of connections saw, by peer: whether it received anything from it.
+    findings: Vec<RuleFinding>,
+    dropped: u64,
+    quotable: VecDeque<EventRef>,
+    /// Rules that a description broke where it was made, by its content: they are not told again where it arrives.
+    told: BTreeSet<(u64, String)>,
+    end_us: u64,
+}
+
+/// A bot as the trace shows it.
+#[derive(Debug, Default)]
+struct Bot {
+    broadcaster: Option<bool>,
+    room: String,
+    id: Option<String>,
+    join_sent: Option<EventRef>,
+    joined: Option<EventRef>,
+    signaling_open: Option<EventRef>,
+    signaling_closed: Option<(EventRef, String)>,
+    refused: Option<(EventRef, String)>,
+    left: bool,
+    unreadable: Option<EventRef>,
+    /// Who was announced to it, and when.
+    announced: BTreeMap<String, EventRef>,
+    gone: BTreeMap<String, EventRef>,
+    /// By the name of the other peer.
+    links: BTreeMap<String, Link>,
+    by_connection: BTreeMap<u64, String>,
+    /// Versions of the room's state that it was told of.
+    version: Option<u64>,
+    last_chat: Option<u64>,
+}
+
+impl Checker {
+    /// Takes the next event. What it finds is in [`Checker::findings`] at once.
+    pub fn observe(&mut self, event: &TraceEvent) {
+        self.number += 1;
+        self.end_us = self.end_us.max(event.at_us);
+        if event.peer == "run" || event.peer.ends_with("/run") {
+            return;
+        }
+        if event.peer == "server" || event.peer.starts_with("server/") || event.peer.contains("/server/") {
+            return;
+        }
+        match &event.event {
+            TraceKind::Signaling { way, frame } => self.frame(event, *way, frame),
+            TraceKind::SignalingOpen => {
+                let at = self.at(event, "signaling open");
+                self.bot(&event.peer).signaling_open = Some(at);
+            }
+            TraceKind::SignalingClosed { reason } => {
+                let at = self.at(event, "signaling closed");
+                self.bot(&event.peer).signaling_closed = Some((at, reason.clone()));
+            }
+            TraceKind::ConnectionOpened {
+                connection,
+                remote,
+                wire_is_read,
+            } => self.opened(event, *connection, remote, *wire_is_read),
+            other => self.of_connection(event, other),
+        }
+    }
+
+    /// What was found so far.
+    pub fn findings(&self) -> &[RuleFinding] {
+        &self.findings
+    }
+
+    /// Says why viewers have no picture, and what else was broken.
+    pub fn finish(mut self) -> Diagnosis {
+        self.judge_lost_messages();
+        let causes = cause::of(&self);
+        Diagnosis {
+            causes,
+            findings: self.findings,
+            findings_dropped: self.dropped,
+        }
+    }
+
+    fn at(&self, event: &TraceEvent, what: impl Into<String>) -> EventRef {
+        EventRef {
+            number: self.number,
+            at_us: event.at_us,
+            peer: event.peer.clone(),
+            what: what.into(),
+        }
+    }
+
+    fn bot(&mut self, label: &str) -> &mut Bot {
+        if !self.bots.contains_key(label) {
+            self.bots.insert(label.to_owned(), Bot::default());
+        }
+        // It was inserted above if it was not there.
+        self.bots.entry(label.to_owned()).or_default()
+    }
+
+    fn keep(&mut self, findings: Vec<RuleFinding>) {
+        for finding in findings {
+            if self.findings.len() < MAX_FINDINGS {
+                self.findings.push(finding);
+            } else {
+                self.dropped += 1;
+            }
+        }
+    }
+
+    fn remember(&mut self, event: &EventRef) {
+        if self.quotable.len() >= MAX_QUOTABLE {
+            self.quotable.pop_front();
+        }
+        self.quotable.push_back(event.clone());
+    }
+
+    fn frame(&mut self, event: &TraceEvent, way: FrameWay, frame: &str) {
+        let message = Message::read(frame);
+        let at = self.at(event, described(way, &message));
+        match way {
+            FrameWay::Out => self.said(event, message, at),
+            FrameWay::In => self.heard(event, message, at),
+        }
+    }
+
+    /// A bot said something to its server.
+    fn said(&mut self, event: &TraceEvent, message: Message, at: EventRef) {
+        let label = event.peer.as_str();
+        match &message {
+            Message::Join { broadcaster, room } => {
+                // A bot that comes anew begins anew.
+                let bot = self.bot(label);
+                *bot = Bot {
+                    broadcaster: Some(*broadcaster),
+                    room: room.clone(),
+                    join_sent: Some(at),
+                    signaling_open: bot.signaling_open.take(),
+                    ..Bot::default()
+                };
+                return;
+            }
+            Message::Leave => self.bot(label).left = true,
+            _ => {}
+        }
+        let (Some(to), Some(me)) = (message.peer().map(str::to_owned), self.bot(label).id.clone()) else {
+            return;
+        };
+        self.relay.sent(&me, &to, &message, at.clone());
+        self.remember(&at);
+        let mut found = Vec::new();
+        let quotable = &self.quotable;
+        let refs = |number: u64| {
+            quotable
+                .iter()
+                .rev()
+                .find(|event| event.number == number)
+                .cloned()
+        };
+        let Some(bot) = self.bots.get_mut(label) else {
+            return;
+        };
+        if bot.links.len() >= MAX_LINKS && !bot.links.contains_key(&to) {
+            return;
+        }
+        let link = bot.links.entry(to).or_default();
+        match &message {
+            Message::Description { kind, sdp, .. } => {
+                link.description(label, (Side::Local, sdp_kind(*kind)), sdp, &at, &refs, &mut found);
+            }
+            Message::Candidate { .. } => link.candidate_sent(&at),
+            _ => {}
+        }
+        if let Some(content) = message.content().map(|content| relay::digest(&content)) {
+            for finding in &found {
+                if self.told.len() >= MAX_QUOTABLE {
+                    self.told.pop_first();
+                }
+                self.told.insert((content, finding.rule.clone()));
+            }
+        }
+        self.keep(found);
+    }
+
+    /// A bot heard something from its server.
+    fn heard(&mut self, event: &TraceEvent, message: Message, at: EventRef) {
+        let label = event.peer.clone();
+        match &message {
+            Message::Joined {
+                id,
+                broadcaster,
+                version,
+            } => {
+                self.labels.insert(id.clone(), label.clone());
+                self.second_broadcaster(&label, *broadcaster, &at);
+                let bot = self.bot(&label);
+                bot.id = Some(id.clone());
+                bot.version = *version;
+                bot.joined = Some(at);
+                return;
+            }
+            Message::PeerJoined { id } => {
+                self.bot(&label).announced.insert(id.clone(), at);
+                return;
+            }
+            Message::PeerLeft { id } => {
+                self.bot(&label).gone.insert(id.clone(), at);
+                return;
+            }
+            Message::Error { code, .. } => {
+                let bot = self.bot(&label);
+                if bot.joined.is_none() {
+                    bot.refused = Some((at, code.clone()));
+                }
+                return;
+            }
+            Message::State { version, .. } => return self.room_state(&label, *version, at),
+            Message::Chat { seq } => return self.chat(&label, *seq, at),
+            Message::Unreadable => {
+                self.bot(&label).unreadable.get_or_insert(at);
+                return;
+            }
+            _ => {}
+        }
+        let (Some(from), Some(me)) = (message.peer().map(str::to_owned), self.bot(&label).id.clone()) else {
+            return;
+        };
+        self.remember(&at);
+        let arrival = self.relay.arrived(&from, &me, &message);
+        let mut found: Vec<RuleFinding> = relay::judge(&arrival, &label, &message, at.clone())
+            .into_iter()
+            .collect();
+        if matches!(arrival, Arrival::AsSent)
+            && let Some(later) = self.relay.overtaken(&from, &me, &message, &at)
+        {
+            let text = format!("{label} got a {} after one that was sent later", message.name());
+            let rule = if matches!(message, Message::Description { .. }) {
+                "SG-05"
+            } else {
+                "TR-05"
+            };
+            found.push(RuleFinding::new(rule, &label, text, at.clone()).because_of(Some(later)));
+        }
+        let quotable = &self.quotable;
+        let refs = |number: u64| {
+            quotable
+                .iter()
+                .rev()
+                .find(|event| event.number == number)
+                .cloned()
+        };
+        let Some(bot) = self.bots.get_mut(&label) else {
+            return;
+        };
+        if bot.links.len() >= MAX_LINKS && !bot.links.contains_key(&from) {
+            return;
+        }
+        let link = bot.links.entry(from).or_default();
+        match &message {
+            Message::Description { kind, sdp, .. } => {
+                link.description(
+                    &label,
+                    (Side::Remote, sdp_kind(*kind)),
+                    sdp,
+                    &at,
+                    &refs,
+                    &mut found,
+                );
+            }
+            Message::Candidate { candidate, .. } => link.candidate(&label, candidate, &at, &mut found),
+            Message::EndOfCandidates { ufrag, .. } => {
+                link.end_of_candidates(&label, ufrag.as_deref(), &at, &mut found);
+            }
+            _ => {}
+        }
+        if let (Some(content), Message::Description { .. }) = (message.content(), &message) {
+            let content = relay::digest(&content);
+            found.retain(|finding| !self.told.contains(&(content, finding.rule.clone())));
+        }
+        self.keep(found);
+    }
+
+    /// SG-03: one broadcaster in a room.
+    fn second_broadcaster(&mut self, label: &str, broadcaster: bool, at: &EventRef) {
+        if !broadcaster {
+            return;
+        }
+        let room = self.bot(label).room.clone();
+        let other = self.bots.iter().find(|(other, bot)| {
+            other.as_str() != label
+                && bot.room == room
+                && bot.broadcaster == Some(true)
+                && bot.joined.is_some()
+                && !bot.left
+                && bot.signaling_closed.is_none()
+        });
+        let Some((other, bot)) = other else { return };
+        let message =
+            format!("{label} was let into the room {room:?} as a second broadcaster beside {other}");
+        let finding = RuleFinding::new("SG-03", label, message, at.clone()).because_of(bot.joined.clone());
+        self.keep(vec![finding]);
+    }
+
+    /// SG-07: versions of a state only rise.
+    fn room_state(&mut self, label: &str, version: u64, at: EventRef) {
+        let bot = self.bot(label);
+        let before = bot.version.replace(version.max(bot.version.unwrap_or(0)));
+        if before.is_some_and(|before| version < before) {
+            let message = format!(
+                "{label} was told of state {version} after state {}",
+                before.unwrap_or(0)
+            );
+            let finding = RuleFinding::new("SG-07", label, message, at);
+            self.keep(vec![finding]);
+        }
+    }
+
+    /// SG-05 for what everybody hears: chat is numbered without gaps.
+    fn chat(&mut self, label: &str, seq: Option<u64>, at: EventRef) {
+        let Some(seq) = seq else { return };
+        let last = self.bot(label).last_chat.replace(seq);
+        if last.is_some_and(|last| seq != last + 1) {
+            let message = format!("{label} heard chat line {seq} after line {}", last.unwrap_or(0));
+            let finding = RuleFinding::new("SG-05", label, message, at);
+            self.keep(vec![finding]);
+        }
+    }
+
+    fn opened(&mut self, event: &TraceEvent, connection: u64, remote: &str, wire_is_read: bool) {
+        let at = self.at(event, "connection opened");
+        let bot = self.bot(&event.peer);
+        bot.by_connection.insert(connection, remote.to_owned());
+        let link = bot.links.entry(remote.to_owned()).or_default();
+        if link.connection.is_some() {
+            // A new connection to the same peer begins with what has come for it.
+            *link = Link::default();
+        }
+        link.connection = Some(connection);
+        link.opened = Some(at);
+        link.wire_is_read = wire_is_read;
+    }
+
+    fn of_connection(&mut self, event: &TraceEvent, kind: &TraceKind) {
+        let Some(connection) = connection_of(kind) else {
+            if matches!(kind, TraceKind::SignalingError { .. }) {
+                return;
+            }
+            return;
+        };
+        let what = summary(kind);
+        let at = self.at(event, what);
+        let peer = event.peer.clone();
+        let Some(bot) = self.bots.get_mut(&peer) else {
+            return;
+        };
+        let Some(remote) = bot.by_connection.get(&connection) else {
+            return;
+        };
+        let Some(link) = bot
+            .links
+            .get_mut(remote)
+            .filter(|link| link.connection == Some(connection))
+        else {
+            return;
+        };
+        let mut found = Vec::new();
+        match kind {
+            TraceKind::RemoteDescriptionApplied { .. } => {
+                link.applied.get_or_insert(at);
+            }
+            TraceKind::CandidateQueued { .. } => {
+                if let Some((_, kept)) = &mut link.early {
+                    *kept = true;
+                }
+            }
+            TraceKind::Ice { state, .. } => match state {
+                IceConnectionState::Checking => drop(link.checking.get_or_insert(at)),
+                IceConnectionState::Connected | IceConnectionState::Completed => {
+                    link.ice_connected.get_or_insert(at);
+                }
+                IceConnectionState::Failed => drop(link.ice_failed.get_or_insert(at)),
+                _ => {}
+            },
+            TraceKind::Connection { state, .. } => match state {
+                ConnectionState::Connected => drop(link.dtls_connected.get_or_insert(at)),
+                ConnectionState::Closed => link.closed = true,
+                _ => {}
+            },
+            TraceKind::FirstPacket { .. } => drop(link.first_packet.get_or_insert(at)),
+            TraceKind::FirstFrame { .. } => drop(link.first_frame.get_or_insert(at)),
+            TraceKind::EngineError { message, .. } => {
+                link.error.get_or_insert_with(|| (at, message.clone()));
+            }
+            TraceKind::Stun {
+                way, remote, message, ..
+            } => {
+                link.stun(&peer, *way, remote, message, &at, &mut found);
+                if *way == FrameWay::Out && message.class == "request" {
+                    link.keepalive(&peer, &at, &mut found);
+                }
+            }
+            TraceKind::Dtls { way, message, .. } => link.dtls(&peer, *way, message, &at, &mut found),
+            TraceKind::Rtp {
+                way, payload_type, ..
+            } => link.rtp(&peer, *way, *payload_type, &at, &mut found),
+            TraceKind::Unclassified { first_byte, .. } => {
+                link.unclassified(&peer, *first_byte, &at, &mut found);
+            }
+            _ => {}
+        }
+        self.keep(found);
+    }
+
+    /// Messages that never arrived, where their receiver was there to take them.
+    fn judge_lost_messages(&mut self) {
+        /// What was sent so shortly before the end may still be under way.
+        const GRACE_US: u64 = 1_000_000;
+        let mut found = Vec::new();
+        for sent in self.relay.lost() {
+            let label = |id: &str| self.labels.get(id).cloned();
+            let (Some(from), Some(to)) = (label(&sent.from), label(&sent.to)) else {
+                continue;
+            };
+            let was_there = |label: &str, id: &str| {
+                self.bots.get(label).is_some_and(|bot| {
+                    bot.id.as_deref() == Some(id) && !bot.left && bot.signaling_closed.is_none()
+                })
+            };
+            let late = sent.event.at_us + GRACE_US > self.end_us;
+            if late || !was_there(&to, &sent.to) || !was_there(&from, &sent.from) {
+                continue;
+            }
+            let rule = match sent.name {
+                "candidate" | "end-of-candidates" => "TR-05",
+                _ => "SG-05",
+            };
+            let text = format!("the {} that {from} sent to {to} never arrived", sent.name);
+            found.push(RuleFinding::new(rule, &to, text, sent.event.clone()));
+        }
+        self.keep(found);
+    }
+}
+
+fn sdp_kind(kind: DescriptionKind) -> SdpKind {
+    match kind {
+        DescriptionKind::Offer => SdpKind::Offer,
+        DescriptionKind::Answer => SdpKind::Answer,
+        DescriptionKind::Pranswer => SdpKind::Pranswer,
+        DescriptionKind::Rollback => SdpKind::Rollback,
+    }
+}
+
+fn described(way: FrameWay, message: &Message) -> String {
+    let name = message.name();
+    match (way, message.peer()) {
+        (FrameWay::Out, Some(peer)) => format!("sent {name} to {peer}"),
+        (FrameWay::In, Some(peer)) => format!("got {name} from {peer}"),
+        (FrameWay::Out, None) => format!("sent {name}"),
+        (FrameWay::In, None) => format!("got {name}"),
+    }
+}
+
+fn connection_of(kind: &TraceKind) -> Option<u64> {
+    match kind {
+        TraceKind::LocalDescription { connection, .. }
+        | TraceKind::RemoteDescriptionApplied { connection }
+        | TraceKind::CandidateQueued { connection }
+        | TraceKind::Ice { connection, .. }
+        | TraceKind::Connection { connection, .. }
+        | TraceKind::Stun { connection, .. }
+        | TraceKind::Dtls { connection, .. }
+        | TraceKind::Rtp { connection, .. }
+        | TraceKind::Unclassified { connection, .. }
+        | TraceKind::FirstPacket { connection, .. }
+        | TraceKind::FirstFrame { connection, .. }
+        | TraceKind::EngineError { connection, .. } => Some(*connection),
+        _ => None,
+    }
+}
+
+/// An event of a connection in a few words.
+fn summary(kind: &TraceKind) -> String {
+    let way = |way: &FrameWay| match way {
+        FrameWay::Out => "sent",
+        FrameWay::In => "got",
+    };
+    match kind {
+        TraceKind::LocalDescription { sdp_type, .. } => format!("made its {sdp_type}"),
+        TraceKind::RemoteDescriptionApplied { .. } => "applied the remote description".to_owned(),
+        TraceKind::CandidateQueued { .. } => "kept an early candidate".to_owned(),
+        TraceKind::Ice { state, .. } => format!("ICE {state:?}").to_lowercase(),
+        TraceKind::Connection { state, .. } => format!("connection {state:?}").to_lowercase(),
+        TraceKind::Stun {
+            way: passed, message, ..
+        } => format!("{} a STUN {}", way(passed), message.class),
+        TraceKind::Dtls {
+            way: passed, message, ..
+        } => {
+            let name = match message {
+                crate::trace::DtlsSeen::ClientHello { .. } => "ClientHello",
+                crate::trace::DtlsSeen::ServerHello { .. } => "ServerHello",
+                crate::trace::DtlsSeen::Certificate { .. } => "certificate",
+                crate::trace::DtlsSeen::ChangeCipherSpec => "ChangeCipherSpec",
+                crate::trace::DtlsSeen::Alert { .. } => "DTLS alert",
+                crate::trace::DtlsSeen::PlaintextData => "data in clear",
+            };
+            format!("{} a {name}", way(passed))
+        }
+        TraceKind::Rtp {
+            way: passed,
+            payload_type,
+            ..
+        } => format!("{} RTP of payload type {payload_type}", way(passed)),
+        TraceKind::Unclassified { .. } => "a datagram of no kind".to_owned(),
+        TraceKind::FirstPacket { media, .. } => format!("first {media} packet"),
+        TraceKind::FirstFrame { .. } => "first key frame".to_owned(),
+        TraceKind::EngineError { message, .. } => message.clone(),
+        _ => "event".to_owned(),
+    }
+}

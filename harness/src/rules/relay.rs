@@ -1,0 +1,196 @@
+//! What a signaling server does to messages: whom they reach, how often, in which order, and whether at all.
+//!
+//! Owns every message that was sent and has not arrived, bounded. It decides SG-01, SG-02, SG-05 and TR-05; what a
+//! message means is not its question.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use super::finding::{EventRef, RuleFinding};
+use super::message::Message;
+
+/// Messages of one sender that are remembered; of older ones nobody can tell any more.
+const MAX_REMEMBERED: usize = 4_096;
+
+/// A message that was sent.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) event: EventRef,
+    pub(super) name: &'static str,
+    /// Name of the sender in its room.
+    pub(super) from: String,
+    pub(super) to: String,
+    /// Number among those from the sender to that peer.
+    order: u64,
+    pub(super) content: u64,
+    pub(super) delivered: u32,
+}
+
+/// What became of a message that arrived.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// It is the one that its sender sent here.
+    AsSent,
+    /// It was sent here before and has arrived before.
+    Again(EventRef),
+    /// It was sent to somebody else.
+    Misrouted(Sent),
+    /// It was sent by somebody else than it says.
+    Renamed(Sent),
+    /// Nobody sent it like this.
+    Unknown,
+}
+
+/// The messages between the bots of a run.
+#[derive(Debug, Default)]
+pub(super) struct Relay {
+    sent: HashMap<String, VecDeque<Sent>>,
+    orders: BTreeMap<(String, String), u64>,
+    /// The highest number that has arrived, by sender and receiver.
+    arrived: BTreeMap<(String, String), (u64, EventRef)>,
+}
+
+/// A number for a content; two messages are the same if it is.
+pub(super) fn digest(content: &str) -> u64 {
+    twox_hash::XxHash3_64::oneshot(content.as_bytes())
+}
+
+impl Relay {
+    /// A message left `from` for `to`.
+    pub(super) fn sent(&mut self, from: &str, to: &str, message: &Message, event: EventRef) {
+        let Some(content) = message.content() else { return };
+        let order = self.orders.entry((from.to_owned(), to.to_owned())).or_default();
+        *order += 1;
+        let messages = self.sent.entry(from.to_owned()).or_default();
+        if messages.len() >= MAX_REMEMBERED {
+            messages.pop_front();
+        }
+        messages.push_back(Sent {
+            event,
+            name: message.name(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+            order: *order,
+            content: digest(&content),
+            delivered: 0,
+        });
+    }
+
+    /// A message came to `me` and says that it is from `from`.
+    pub(super) fn arrived(&mut self, from: &str, me: &str, message: &Message) -> Arrival {
+        let Some(content) = message.content().map(|content| digest(&content)) else {
+            return Arrival::Unknown;
+        };
+        let fits = |sent: &Sent| sent.content == content;
+        if let Some(messages) = self.sent.get_mut(from) {
+            let mine = messages.iter_mut().filter(|sent| fits(sent) && sent.to == me);
+            // Of equal messages the first one that has not arrived.
+            if let Some(sent) = mine.min_by_key(|sent| sent.delivered) {
+                sent.delivered += 1;
+                return if sent.delivered == 1 {
+                    Arrival::AsSent
+                } else {
+                    Arrival::Again(sent.event.clone())
+                };
+            }
+            if let Some(sent) = messages.iter_mut().find(|sent| fits(sent)) {
+                sent.delivered += 1;
+                return Arrival::Misrouted(sent.clone());
+            }
+        }
+        let others = self.sent.iter_mut().filter(|(name, _)| *name != from);
+        for (_, messages) in others {
+            if let Some(sent) = messages.iter_mut().find(|sent| fits(sent)) {
+                sent.delivered += 1;
+                return if sent.to == me {
+                    Arrival::Renamed(sent.clone())
+                } else {
+                    Arrival::Misrouted(sent.clone())
+                };
+            }
+        }
+        Arrival::Unknown
+    }
+
+    /// Whether a message that arrived was overtaken by a later one of its sender; gives the later one.
+    pub(super) fn overtaken(
+        &mut self,
+        from: &str,
+        me: &str,
+        message: &Message,
+        event: &EventRef,
+    ) -> Option<EventRef> {
+        let content = digest(&message.content()?);
+        let order = self
+            .sent
+            .get(from)?
+            .iter()
+            .filter(|sent| sent.content == content && sent.to == me)
+            .map(|sent| sent.order)
+            .max()?;
+        let key = (from.to_owned(), me.to_owned());
+        match self.arrived.get(&key) {
+            Some((highest, later)) if *highest > order => Some(later.clone()),
+            _ => {
+                self.arrived.insert(key, (order, event.clone()));
+                None
+            }
+        }
+    }
+
+    /// Messages that never arrived anywhere, in the order of sending.
+    pub(super) fn lost(&self) -> Vec<&Sent> {
+        let mut lost: Vec<&Sent> = self
+            .sent
+            .values()
+            .flatten()
+            .filter(|sent| sent.delivered == 0)
+            .collect();
+        lost.sort_by_key(|sent| sent.event.number);
+        lost
+    }
+
+    /// Messages of `from` for `to` with this name, and how often each arrived somewhere.
+    pub(super) fn between<'a>(
+        &'a self,
+        from: &str,
+        to: &'a str,
+        name: &'a str,
+    ) -> impl Iterator<Item = &'a Sent> {
+        self.sent
+            .get(from)
+            .into_iter()
+            .flatten()
+            .filter(move |sent| sent.to == to && sent.name == name)
+    }
+}
+
+/// The finding that an arrival is, if it is one.
+pub(super) fn judge(arrival: &Arrival, me: &str, message: &Message, event: EventRef) -> Option<RuleFinding> {
+    let name = message.name();
+    match arrival {
+        Arrival::AsSent | Arrival::Unknown => None,
+        Arrival::Again(first) => {
+            let rule = match message {
+                Message::Description { .. } => "SG-05",
+                _ => "TR-05",
+            };
+            let message = format!("{me} got the same {name} twice; each message is delivered once");
+            Some(RuleFinding::new(rule, me, message, event).because_of(Some(first.clone())))
+        }
+        Arrival::Misrouted(sent) => {
+            let message = format!(
+                "{me} got the {name} that {} had sent to {}; a message goes to whom it is for, and to nobody else",
+                sent.from, sent.to
+            );
+            Some(RuleFinding::new("SG-01", me, message, event).because_of(Some(sent.event.clone())))
+        }
+        Arrival::Renamed(sent) => {
+            let message = format!(
+                "{me} got a {name} that says it is from {}, but {} had sent it; the server stamps the sender",
+                message.peer().unwrap_or("nobody"),
+                sent.from
+            );
+            Some(RuleFinding::new("SG-02", me, message, event).because_of(Some(sent.event.clone())))
+        }
+    }
+}
