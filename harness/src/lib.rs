@@ -23,7 +23,7 @@ mod clock;
 pub mod engine;
 #[cfg(feature = "sim")]
 pub mod explore;
-mod fault;
+pub mod fault;
 pub mod measure;
 pub mod media;
 pub mod net;
@@ -31,6 +31,8 @@ mod report;
 pub mod rules;
 mod run;
 mod scenario;
+#[cfg(feature = "sim")]
+pub mod score;
 mod seeds;
 pub mod trace;
 
@@ -48,6 +50,6 @@ pub use run::{Environment, LedgerFileError, MemoryListener, Run, RunError};
 pub use scenario::{
     Action, AudioHole, AudioSource, Deadlines, DecodeSelection, JoinSpec, MAX_VIEWERS, MediaFault, MediaSpec,
     Muting, NetworkSpec, Party, PlantedDelays, RoleSelection, RoomSpec, Scenario, ScenarioError,
-    ScenarioFileError, SignalingSpec, SourceFlaws, TimedAction,
+    ScenarioFileError, SignalingSpec, SourceFlaws, TimedAction, WireFaultSpec,
 };
 pub use seeds::seeds;

@@ -28,6 +28,8 @@ pub use finding::{Cause, CauseKind, Diagnosis, EventRef, RuleFinding};
 const MAX_FINDINGS: usize = 1_000;
 /// Connections that a bot is remembered by.
 const MAX_LINKS: usize = 4_096;
+/// Messages of a bot that does not know its name yet.
+const MAX_EARLY: usize = 256;
 /// Descriptions whose events can still be quoted.
 const MAX_QUOTABLE: usize = 16_384;
 
@@ -76,6 +78,8 @@ struct Bot {
     /// Versions of the room's state that it was told of.
     version: Option<u64>,
     last_chat: Option<u64>,
+    /// What it said and heard before it knew its own name, which a relay that reorders may bring about.
+    early: Vec<(FrameWay, Message, EventRef)>,
 }
 
 impl Checker {
@@ -161,15 +165,25 @@ impl Checker {
     fn frame(&mut self, event: &TraceEvent, way: FrameWay, frame: &str) {
         let message = Message::read(frame);
         let at = self.at(event, described(way, &message));
+        self.message(&event.peer, way, message, at);
+    }
+
+    fn message(&mut self, label: &str, way: FrameWay, message: Message, at: EventRef) {
+        let bot = self.bot(label);
+        if bot.id.is_none() && message.content().is_some() {
+            if bot.early.len() < MAX_EARLY {
+                bot.early.push((way, message, at));
+            }
+            return;
+        }
         match way {
-            FrameWay::Out => self.said(event, message, at),
-            FrameWay::In => self.heard(event, message, at),
+            FrameWay::Out => self.said(label, message, at),
+            FrameWay::In => self.heard(label, message, at),
         }
     }
 
     /// A bot said something to its server.
-    fn said(&mut self, event: &TraceEvent, message: Message, at: EventRef) {
-        let label = event.peer.as_str();
+    fn said(&mut self, label: &str, message: Message, at: EventRef) {
         match &message {
             Message::Join { broadcaster, room } => {
                 // A bot that comes anew begins anew.
@@ -226,8 +240,8 @@ impl Checker {
     }
 
     /// A bot heard something from its server.
-    fn heard(&mut self, event: &TraceEvent, message: Message, at: EventRef) {
-        let label = event.peer.clone();
+    fn heard(&mut self, label: &str, message: Message, at: EventRef) {
+        let label = label.to_owned();
         match &message {
             Message::Joined {
                 id,
@@ -240,6 +254,9 @@ impl Checker {
                 bot.id = Some(id.clone());
                 bot.version = *version;
                 bot.joined = Some(at);
+                for (way, message, at) in std::mem::take(&mut bot.early) {
+                    self.message(&label, way, message, at);
+                }
                 return;
             }
             Message::PeerJoined { id } => {

@@ -20,7 +20,7 @@ use crate::net::model::{LinkSpec, NetworkFile, derive};
 use serial::millis;
 
 pub use action::{Action, Muting, Party, TimedAction};
-pub use fault::{AudioHole, MediaFault, PlantedDelays, SourceFlaws};
+pub use fault::{AudioHole, MediaFault, PlantedDelays, SourceFlaws, WireFaultSpec};
 pub use file::ScenarioFileError;
 pub use media::{AudioSource, MediaSpec};
 pub use signaling::SignalingSpec;
@@ -59,6 +59,8 @@ pub struct Scenario {
     pub decode: DecodeSelection,
     /// Damage done on purpose to what single viewers receive, to prove that it is caught.
     pub faults: Vec<MediaFault>,
+    /// Faults of the exchange between a viewer and its broadcaster, by name (`greenroom fault list`).
+    pub wire_faults: Vec<WireFaultSpec>,
     /// Delays added on purpose to single stages, to prove that they are measured where they are.
     pub planted_delays: PlantedDelays,
     /// Faults of the broadcaster itself, made on purpose, to prove that viewers notice.
@@ -80,6 +82,7 @@ impl Default for Scenario {
             deadlines: Deadlines::default(),
             decode: DecodeSelection::Count(1),
             faults: Vec::new(),
+            wire_faults: Vec::new(),
             planted_delays: PlantedDelays::default(),
             flaws: SourceFlaws::default(),
         }

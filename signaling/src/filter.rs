@@ -29,7 +29,7 @@ pub struct LateFrame {
 type Decide = dyn Fn(Instant, Direction, &str) -> FrameFate + Send + Sync;
 
 /// Asked for the fate of each text frame: of a sent one before it is written, of a received one before it is read.
-/// Observers see what has passed.
+/// Observers see a sent frame before it and a received one after it: what a client said, and what it heard.
 #[derive(Clone)]
 pub struct FrameFilter(Arc<Decide>);
 

@@ -42,8 +42,8 @@ pub mod server;
 mod socket;
 
 pub use client::{
-    BotGone, Client, ClientConfig, ClientError, ClientEvents, ClientHandle, ClientTarget, SendError,
-    SignalingPeer, TimedEvent,
+    BotGone, Client, ClientConfig, ClientError, ClientEvents, ClientHandle, ClientTarget, Injector,
+    SendError, SignalingPeer, TimedEvent,
 };
 pub use dialect::{DecodeError, Dialect, EncodeError, Native, Traits};
 pub use filter::{FrameFate, FrameFilter, LateFrame};

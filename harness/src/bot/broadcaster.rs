@@ -82,6 +82,9 @@ pub(crate) async fn run(
         }
     };
     shared.trace.now(&label, || TraceKind::SignalingOpen);
+    if let Some(faults) = &shared.wire_faults {
+        faults.connected(Party::Broadcaster, signaling.injector());
+    }
     let (event_tx, mut events) = mpsc::channel(EVENT_CAPACITY);
     let bitrate_bps = shared.scenario.media.bitrate_bps;
     let mut bot = BroadcasterBot {

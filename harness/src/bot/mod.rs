@@ -23,9 +23,11 @@ use tokio::time::Instant;
 
 use crate::clock::RunClock;
 use crate::engine::Engine;
+use crate::fault::wire::RoomFaults;
 use crate::measure::distribution::Distribution;
 use crate::measure::skew::{FanoutSkew, FrameSkew};
 use crate::media::ledger::Ledger;
+use crate::net::watched::Barrier;
 use crate::scenario::Scenario;
 use crate::trace::{FrameWay, Trace, TraceKind};
 
@@ -53,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) room_number: usize,
     /// Connections that the room's broadcaster has opened, in all of its stays.
     pub(crate) connections: AtomicU64,
+    /// Faults of the exchange, if there are any.
+    pub(crate) wire_faults: Option<Arc<RoomFaults>>,
     /// How often each bot has connected to its server: the broadcaster as 0, viewers by number.
     pub(crate) dials: Mutex<HashMap<u32, u64>>,
     /// Prefix of peer labels, when there are several rooms.
@@ -98,6 +102,15 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .picture(number)
+    }
+
+    /// What keeps datagrams of a viewer's connection from leaving, at either end.
+    pub(crate) fn barrier(&self, viewer: u32) -> Option<Barrier> {
+        let faults = self
+            .wire_faults
+            .clone()
+            .filter(|faults| faults.drops_any(viewer))?;
+        Some(Barrier::new(move |datagram| faults.drops(viewer, datagram)))
     }
 
     pub(crate) fn number_of(&self, peer: &str) -> Option<u32> {

@@ -26,6 +26,11 @@ impl Shared {
     }
 
     fn frame_filter(&self, party: Party) -> Option<FrameFilter> {
+        if let Some(faults) = self.wire_faults.clone() {
+            return Some(FrameFilter::new(move |_, direction, text| {
+                faults.fate(party, direction, text)
+            }));
+        }
         let spec = self
             .scenario
             .network

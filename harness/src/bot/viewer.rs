@@ -81,6 +81,9 @@ async fn run_now(
     };
     join.reach(JoinPhase::WebsocketOpen, Instant::now());
     shared.trace.now(&label, || TraceKind::SignalingOpen);
+    if let Some(faults) = &shared.wire_faults {
+        faults.connected(Party::Viewer(spec.number), signaling.injector());
+    }
     let (event_tx, mut events) = mpsc::channel(EVENT_CAPACITY);
     let mut bot = ViewerBot {
         record: ViewerRecord {
@@ -389,6 +392,7 @@ impl ViewerBot {
             },
             bind: self.shared.bind_for(Party::Viewer(self.spec.number)),
             tap: Some(wire.tap()),
+            barrier: self.shared.barrier(self.spec.number),
             impairment: self.shared.scenario.network.impair_up(
                 self.shared.scenario.seed,
                 self.shared.room_number,

@@ -22,6 +22,7 @@ use crate::media::packetize::EncodedFrame;
 use crate::media::reassemble::{ReceiveStats, ReceivedFrame};
 use crate::net::impair::Impairment;
 use crate::net::tap::Tap;
+use crate::net::watched::Barrier;
 
 /// Commands that wait in front of one connection: three seconds of video at 30 fps and sound packets.
 pub const COMMAND_CAPACITY: usize = 256;
@@ -81,6 +82,8 @@ pub struct ConnectionSpec {
     pub tap: Option<Tap>,
     /// What the network does to outgoing datagrams, beyond what it does by itself.
     pub impairment: Option<Impairment>,
+    /// Datagrams that do not leave, for faults on purpose.
+    pub barrier: Option<Barrier>,
 }
 
 /// A command to one connection.

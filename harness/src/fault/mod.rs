@@ -5,3 +5,4 @@
 pub(crate) mod media;
 pub(crate) mod signaling;
 pub(crate) mod source;
+pub mod wire;

@@ -22,12 +22,30 @@ use super::connecting::Connecting;
 use super::impair::{Impairer, Impairment};
 use super::tap::{Datagram, Tap, Way};
 
+/// Keeps datagrams from leaving.
+#[derive(Clone)]
+pub struct Barrier(Arc<dyn Fn(&[u8]) -> bool + Send + Sync>);
+
+impl Barrier {
+    /// A barrier to every datagram for which `stops` says so.
+    pub fn new(stops: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(stops))
+    }
+}
+
+impl std::fmt::Debug for Barrier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Barrier")
+    }
+}
+
 /// The runtime of one connection, with every datagram seen and possibly impaired.
 #[derive(Debug)]
 pub(crate) struct WatchedRuntime {
     inner: Arc<dyn Runtime>,
     tap: Option<Tap>,
     impairment: Option<Impairment>,
+    barrier: Option<Barrier>,
     connecting: Arc<Connecting>,
 }
 
@@ -37,13 +55,14 @@ impl WatchedRuntime {
     pub(crate) fn new(
         inner: Arc<dyn Runtime>,
         tap: Option<Tap>,
-        impairment: Option<Impairment>,
+        (impairment, barrier): (Option<Impairment>, Option<Barrier>),
         connecting: Arc<Connecting>,
     ) -> Self {
         Self {
             inner,
             tap,
             impairment,
+            barrier,
             connecting,
         }
     }
@@ -67,6 +86,7 @@ impl Runtime for WatchedRuntime {
             local,
             tap: self.tap.clone(),
             delayed,
+            barrier: self.barrier.clone(),
             connecting: Arc::clone(&self.connecting),
         }))
     }
@@ -115,6 +135,7 @@ struct TappedSocket {
     local: SocketAddr,
     tap: Option<Tap>,
     delayed: Option<Delayed>,
+    barrier: Option<Barrier>,
     connecting: Arc<Connecting>,
 }
 
@@ -158,6 +179,15 @@ impl AsyncUdpSocket for TappedSocket {
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
+        if let Some(Barrier(stops)) = &self.barrier
+            && transmit.contents.chunks(segment).any(|datagram| stops(datagram))
+        {
+            // A run of segments is of one kind, and goes as one.
+            for datagram in transmit.contents.chunks(segment) {
+                self.see(Way::Out, transmit.destination, datagram);
+            }
+            return Poll::Ready(Ok(transmit.contents.len()));
+        }
         let sent = match &self.delayed {
             Some(delayed) => {
                 for datagram in transmit.contents.chunks(segment) {

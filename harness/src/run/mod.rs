@@ -32,7 +32,7 @@ use crate::net::model::LinkSpec;
 use crate::report::Report;
 use crate::scenario::{
     Action, AudioSource, DecodeSelection, MediaFault, PlantedDelays, RoleSelection, Scenario, ScenarioError,
-    SignalingSpec, SourceFlaws, TimedAction,
+    SignalingSpec, SourceFlaws, TimedAction, WireFaultSpec,
 };
 
 pub use environment::Environment;
@@ -339,6 +339,15 @@ impl Run {
     /// What happens to datagrams on their way to the broadcaster, on real sockets and without root.
     pub fn impair_up(mut self, link: LinkSpec) -> Self {
         self.scenario.network.up = Some(link);
+        self
+    }
+
+    /// Adds a fault of the exchange between a viewer, by its number from 1, and its broadcaster.
+    pub fn wire_fault(mut self, name: &str, viewer: u32) -> Self {
+        self.scenario.wire_faults.push(WireFaultSpec {
+            name: name.to_owned(),
+            viewer,
+        });
         self
     }
 

@@ -16,6 +16,7 @@ use crate::bot::{Figures, LedgerHandle, Progress, Shared};
 use crate::clock::RunClock;
 use crate::engine::Engine;
 use crate::engine::webrtc::{WebrtcConfig, WebrtcEngine};
+use crate::fault::wire::RoomFaults;
 use crate::media::codec::Codec;
 use crate::media::ledger::{LEDGER_VERSION, Ledger, LedgerEntry, LedgerHeader};
 use crate::net::model::NetworkFile;
@@ -113,6 +114,11 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         #[cfg(feature = "sim")]
         network: network.clone(),
     }));
+    let wire_faults: Vec<_> = scenario
+        .wire_faults
+        .iter()
+        .filter_map(|spec| Some((spec.viewer, crate::fault::wire::find(&spec.name)?)))
+        .collect();
     let several = scenario.rooms.len() > 1;
     let rooms = scenario
         .rooms
@@ -142,6 +148,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
                 room_number: number,
                 connections: AtomicU64::new(0),
                 dials: Mutex::default(),
+                wire_faults: RoomFaults::new(&wire_faults).map(Arc::new),
                 reference: reference_of(&scenario, number),
                 clip,
                 label_prefix: if several {

@@ -9,6 +9,21 @@ use serde::{Deserialize, Serialize};
 
 use super::serial::millis;
 
+/// A fault of the exchange between one viewer and its broadcaster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WireFaultSpec {
+    /// Its name, as `greenroom fault list` has it.
+    pub name: String,
+    /// Number of the viewer, from 1. Default 1.
+    #[serde(default = "first_viewer")]
+    pub viewer: u32,
+}
+
+const fn first_viewer() -> u32 {
+    1
+}
+
 /// Damage done to what a viewer receives. Frames are counted from the start of the broadcast.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

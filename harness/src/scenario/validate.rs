@@ -140,6 +140,13 @@ impl Scenario {
                 return out_of_bounds(path, "a signaling fault", got, expected);
             }
         }
+        for (index, spec) in self.wire_faults.iter().enumerate() {
+            if crate::fault::wire::find(&spec.name).is_none() {
+                let got = format!("{:?}", spec.name);
+                let path = format!("wire_faults[{index}].name");
+                return out_of_bounds(path, "the fault's name", got, "a name of `greenroom fault list`");
+            }
+        }
         if let Some(file) = &self.network.sim {
             file.validate().or_else(|error| {
                 misplaced(
@@ -324,8 +331,14 @@ impl Scenario {
             .iter()
             .enumerate()
             .map(|(index, fault)| (format!("faults[{index}]"), fault.viewer()));
+        let on_the_wire = self
+            .wire_faults
+            .iter()
+            .enumerate()
+            .map(|(index, fault)| (format!("wire_faults[{index}].viewer"), fault.viewer));
         match named
             .chain(faulty)
+            .chain(on_the_wire)
             .find(|(_, viewer)| !(1..=viewers).contains(viewer))
         {
             Some((path, viewer)) => misplaced(path, ScenarioError::NoSuchViewer { viewer, viewers }),

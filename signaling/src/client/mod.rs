@@ -10,7 +10,7 @@ mod wire;
 use std::{
     fmt,
     future::Future,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
@@ -139,6 +139,19 @@ enum Handle {
     },
 }
 
+/// Puts frames on a client's connection that nobody sent; it does not keep the connection open.
+#[derive(Clone, Debug)]
+pub struct Injector(Weak<Wire>);
+
+impl Injector {
+    /// The client reads this next, as if its server had sent it.
+    pub fn receive(&self, text: &str) {
+        if let Some(wire) = self.0.upgrade() {
+            wire.inject(Direction::Received, text.into());
+        }
+    }
+}
+
 /// Why the task is asked to close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ask {
@@ -178,7 +191,7 @@ impl Client {
         let outbox = Arc::new(Outbox::new(config.send_queue));
         let dialect = Arc::new(Mutex::new(dialect));
         let closed = Arc::new(OnceLock::new());
-        let wire = Arc::new(Wire::new(config.filter.clone()));
+        let wire = Arc::new(Wire::new(config.filter.clone(), config.observer.clone()));
         let task = task::Task {
             config,
             outbox: outbox.clone(),
@@ -276,6 +289,15 @@ impl ClientHandle {
             }
             Handle::Custom { task, .. } => task.abort(),
         }
+    }
+
+    /// Puts frames on this connection that nobody sent, for faults on purpose; nothing where the client is somebody
+    /// else's.
+    pub fn injector(&self) -> Injector {
+        Injector(match &*self.shared {
+            Handle::Socket { wire, .. } => Arc::downgrade(wire),
+            Handle::Custom { .. } => Weak::new(),
+        })
     }
 
     /// Reads nothing of what the server sends for this long, as a client that hangs would. A client of somebody

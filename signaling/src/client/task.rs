@@ -228,6 +228,9 @@ impl Task {
     }
 
     fn observe(&self, direction: Direction, text: &str) {
+        if direction == Direction::Sent && self.wire.filters() {
+            return;
+        }
         if let Some(observer) = &self.config.observer {
             observer.observe(&ObservedFrame {
                 at: Instant::now(),

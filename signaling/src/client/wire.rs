@@ -15,7 +15,7 @@ use tokio::{
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::Ask;
-use crate::{Direction, FrameFate, FrameFilter, outbox::Outbox};
+use crate::{Direction, FrameFate, FrameFilter, FrameObserver, ObservedFrame, outbox::Outbox};
 
 /// Frames that may be under way; more are lost.
 const MAX_UNDER_WAY: usize = 16_384;
@@ -23,6 +23,7 @@ const MAX_UNDER_WAY: usize = 16_384;
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     filter: Option<FrameFilter>,
+    observer: Option<FrameObserver>,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -36,9 +37,10 @@ struct State {
 }
 
 impl Wire {
-    pub(super) fn new(filter: Option<FrameFilter>) -> Self {
+    pub(super) fn new(filter: Option<FrameFilter>, observer: Option<FrameObserver>) -> Self {
         Self {
             filter,
+            observer,
             ..Self::default()
         }
     }
@@ -53,6 +55,9 @@ impl Wire {
             return vec![frame];
         };
         let now = Instant::now();
+        if direction == Direction::Sent {
+            self.observe_sent(now, &frame);
+        }
         let FrameFate::Instead(instead) = filter.decide(now, direction, &frame) else {
             return vec![frame];
         };
@@ -68,6 +73,28 @@ impl Wire {
             }
         }
         at_once
+    }
+
+    /// Whether sent frames are observed as they are sent, and not as they are written.
+    pub(super) fn filters(&self) -> bool {
+        self.filter.is_some()
+    }
+
+    fn observe_sent(&self, at: Instant, text: &str) {
+        if let Some(observer) = &self.observer {
+            observer.observe(&ObservedFrame {
+                at,
+                direction: Direction::Sent,
+                connection: 0,
+                peer: None,
+                text,
+            });
+        }
+    }
+
+    /// Puts a frame on its way that nobody sent.
+    pub(super) fn inject(&self, direction: Direction, frame: Utf8Bytes) {
+        self.keep(Instant::now(), direction, frame);
     }
 
     fn keep(&self, due: Instant, direction: Direction, frame: Utf8Bytes) {

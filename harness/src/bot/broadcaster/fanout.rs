@@ -96,6 +96,10 @@ impl Fanout {
             },
             bind: self.shared.bind_for(Party::Broadcaster),
             tap: Some(wire.tap()),
+            barrier: self
+                .shared
+                .number_of(viewer.as_str())
+                .and_then(|number| self.shared.barrier(number)),
             impairment: self.shared.scenario.network.impair_down(
                 self.shared.scenario.seed,
                 self.shared.room_number,

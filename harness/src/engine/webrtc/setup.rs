@@ -108,7 +108,10 @@ pub(super) async fn build(
                 config.runtime_for(spec, &connecting),
                 spec.tap.clone(),
                 // The simulated network has links of its own.
-                spec.impairment.filter(|_| !config.is_simulated()),
+                (
+                    spec.impairment.filter(|_| !config.is_simulated()),
+                    spec.barrier.clone(),
+                ),
                 connecting,
             )))
             .with_configuration(configuration(config))

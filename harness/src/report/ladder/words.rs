@@ -1,0 +1,104 @@
+//! What a peer's own connection does, in a few words.
+//!
+//! Owns the wording of marks. What is no step of a connection has none.
+
+use super::frame::clipped;
+use crate::engine::{ConnectionState, IceConnectionState};
+use crate::trace::{DtlsSeen, FrameWay, TraceKind};
+
+/// Characters of a text that came from elsewhere.
+const MAX_TEXT: usize = 160;
+
+/// The connection that an event belongs to, if to one, and its words; none if the ladder does not show it.
+pub(super) fn mark(kind: &TraceKind) -> Option<(Option<u64>, String)> {
+    let of = |connection: &u64, text: String| Some((Some(*connection), text));
+    match kind {
+        TraceKind::SignalingOpen => Some((None, "signaling open".to_owned())),
+        TraceKind::SignalingClosed { reason } => {
+            Some((None, format!("signaling closed: {}", clipped(reason, MAX_TEXT))))
+        }
+        TraceKind::LocalDescription { connection, sdp_type } => {
+            of(connection, format!("made its {}", clipped(sdp_type, 20)))
+        }
+        TraceKind::RemoteDescriptionApplied { connection } => {
+            of(connection, "applied the remote description".to_owned())
+        }
+        TraceKind::CandidateQueued { connection } => of(connection, "kept an early candidate".to_owned()),
+        TraceKind::Ice { connection, state } => of(connection, format!("ICE {}", ice(*state))),
+        TraceKind::Connection { connection, state } => of(connection, connection_state(*state).to_owned()),
+        TraceKind::ConnectionOpened {
+            connection, remote, ..
+        } => of(connection, format!("opened for {}", clipped(remote, 20))),
+        TraceKind::Dtls {
+            connection,
+            way,
+            message,
+        } => of(connection, dtls(*way, message)),
+        TraceKind::Rtp {
+            connection,
+            way,
+            payload_type,
+            ..
+        } => of(
+            connection,
+            format!("RTP {}, payload type {payload_type}", passed(*way)),
+        ),
+        TraceKind::Unclassified { connection, way, .. } => {
+            of(connection, format!("datagram of no kind {}", passed(*way)))
+        }
+        TraceKind::FirstPacket { connection, media } => of(connection, format!("first packet ({media})")),
+        TraceKind::FirstFrame { connection, .. } => of(connection, "first key frame".to_owned()),
+        TraceKind::EngineError { connection, message } => {
+            of(connection, format!("error: {}", clipped(message, MAX_TEXT)))
+        }
+        _ => None,
+    }
+}
+
+fn ice(state: IceConnectionState) -> &'static str {
+    match state {
+        IceConnectionState::New => "new",
+        IceConnectionState::Checking => "checking",
+        IceConnectionState::Connected => "connected",
+        IceConnectionState::Completed => "completed",
+        IceConnectionState::Disconnected => "disconnected",
+        IceConnectionState::Failed => "failed",
+        IceConnectionState::Closed => "closed",
+    }
+}
+
+fn connection_state(state: ConnectionState) -> &'static str {
+    match state {
+        ConnectionState::New => "connection new",
+        ConnectionState::Connecting => "connecting",
+        ConnectionState::Connected => "connected",
+        ConnectionState::Disconnected => "disconnected",
+        ConnectionState::Failed => "connection failed",
+        ConnectionState::Closed => "connection closed",
+    }
+}
+
+fn passed(way: FrameWay) -> &'static str {
+    match way {
+        FrameWay::Out => "sent",
+        FrameWay::In => "got",
+    }
+}
+
+fn dtls(way: FrameWay, message: &DtlsSeen) -> String {
+    let passed = passed(way);
+    match message {
+        DtlsSeen::ClientHello { .. } => format!("DTLS ClientHello {passed}"),
+        DtlsSeen::ServerHello { .. } => format!("DTLS ServerHello {passed}"),
+        DtlsSeen::Certificate { fingerprint } => {
+            let first: String = fingerprint.chars().take(8).collect();
+            format!("certificate {}… {passed}", clipped(&first, 8))
+        }
+        DtlsSeen::ChangeCipherSpec => format!("DTLS ChangeCipherSpec {passed}"),
+        DtlsSeen::Alert { level, description } => {
+            let level = if *level == 2 { "fatal alert" } else { "alert" };
+            format!("DTLS {level} {description} {passed}")
+        }
+        DtlsSeen::PlaintextData => format!("DTLS data in clear {passed}"),
+    }
+}

@@ -1,0 +1,119 @@
+//! The score of the checker: every fault on purpose in the simulated network, and what it was found as.
+//!
+//! Owns what each fault is to be found as. It judges the checker, and nothing else.
+
+mod expected;
+
+use std::time::Duration;
+
+use greenroom_fixtures::Size;
+use serde::Serialize;
+
+use crate::check::Severity;
+use crate::fault::wire::{WireFault, all};
+use crate::report::Report;
+use crate::rules::CauseKind;
+use crate::run::{Run, RunError};
+use crate::scenario::{Action, Muting, Party, Scenario};
+
+pub use expected::{Expected, expected};
+
+/// What became of one fault.
+#[derive(Clone, Debug, Serialize)]
+pub struct Scored {
+    /// Its name.
+    pub fault: &'static str,
+    /// What it was to be found as.
+    pub expected_cause: Option<CauseKind>,
+    /// The rule that it was to break.
+    pub expected_rule: Option<&'static str>,
+    /// The first cause that was found.
+    pub cause: Option<CauseKind>,
+    /// Rules that were found broken, errors and warnings, each once.
+    pub rules: Vec<String>,
+    /// Rules of which there is a note.
+    pub notes: Vec<String>,
+    /// Whether the run failed.
+    pub failed: bool,
+    /// In one sentence.
+    pub because: String,
+}
+
+impl Scored {
+    /// Whether it was found as what it is.
+    pub fn is_right(&self) -> bool {
+        let rule_is_there = self
+            .expected_rule
+            .is_none_or(|rule| self.rules.iter().chain(&self.notes).any(|found| found == rule));
+        self.cause == self.expected_cause && rule_is_there
+    }
+}
+
+/// The call that faults are planted in: three viewers, chat, a mute, and one who comes late.
+pub fn call() -> Scenario {
+    let mut scenario = Scenario {
+        duration: Duration::from_secs(3),
+        ..Scenario::default()
+    };
+    scenario.media.size = Size::SMALL;
+    scenario.rooms.iter_mut().for_each(|room| room.viewers = 3);
+    let at = |ms: u64, action| crate::scenario::TimedAction {
+        at: Duration::from_millis(ms),
+        action,
+    };
+    let say = |text: &str| Action::Chat {
+        from: Party::Broadcaster,
+        text: text.to_owned(),
+    };
+    scenario.timeline = vec![
+        at(300, say("one")),
+        at(500, say("two")),
+        at(700, say("three")),
+        at(1_000, Action::Mute(Muting::All)),
+        at(1_600, Action::Unmute(Muting::All)),
+        at(2_000, Action::Join),
+    ];
+    scenario
+}
+
+/// Plants one fault in the exchange of the first viewer and says what it was found as.
+///
+/// # Errors
+///
+/// As [`Run::run`].
+pub async fn score(fault: &'static WireFault, seed: u64) -> Result<Scored, RunError> {
+    let run = Run::simulated(seed).scenario(Scenario { seed, ..call() });
+    let report = run.wire_fault(fault.name, 1).run().await?;
+    Ok(scored(fault.name, &report))
+}
+
+/// What a report says of a fault.
+pub fn scored(fault: &'static str, report: &Report) -> Scored {
+    let Expected { cause, rule } = expected(fault);
+    let ids = |keep: fn(Severity) -> bool| {
+        let mut ids: Vec<String> = report
+            .rules
+            .iter()
+            .filter(|finding| keep(finding.severity))
+            .map(|finding| finding.rule.clone())
+            .collect();
+        ids.sort();
+        ids.dedup();
+        ids
+    };
+    Scored {
+        fault,
+        expected_cause: cause,
+        expected_rule: rule,
+        cause: report.causes.first().map(|cause| cause.kind),
+        rules: ids(|severity| severity > Severity::Note),
+        notes: ids(|severity| severity == Severity::Note),
+        failed: report.verdict == crate::check::Verdict::Fail,
+        because: report.because.clone(),
+    }
+}
+
+/// Every fault.
+pub fn faults() -> &'static [WireFault] {
+    all()
+}
