@@ -20,6 +20,7 @@ use self::message::{DescriptionKind, Message};
 use self::negotiation::{SdpKind, Side};
 use self::relay::{Arrival, Relay};
 use crate::engine::{ConnectionState, IceConnectionState};
+use crate::media::kind::MediaKind;
 use crate::trace::{FrameWay, TraceEvent, TraceKind};
 
 pub use finding::{Cause, CauseKind, Diagnosis, EventRef, RuleFinding};
@@ -67,7 +68,7 @@ struct Bot {
     signaling_open: Option<EventRef>,
     signaling_closed: Option<(EventRef, String)>,
     refused: Option<(EventRef, String)>,
-    left: bool,
+    left: Option<EventRef>,
     unreadable: Option<EventRef>,
     /// Who was announced to it, and when.
     announced: BTreeMap<String, EventRef>,
@@ -80,6 +81,15 @@ struct Bot {
     last_chat: Option<u64>,
     /// What it said and heard before it knew its own name, which a relay that reorders may bring about.
     early: Vec<(FrameWay, Message, EventRef)>,
+}
+
+impl Bot {
+    /// Whether it was there to say and hear something until then.
+    fn stayed_until(&self, at_us: u64) -> bool {
+        let stayed = |end: &EventRef| end.at_us >= at_us;
+        self.left.as_ref().is_none_or(stayed)
+            && self.signaling_closed.as_ref().is_none_or(|(end, _)| stayed(end))
+    }
 }
 
 impl Checker {
@@ -197,7 +207,7 @@ impl Checker {
                 };
                 return;
             }
-            Message::Leave => self.bot(label).left = true,
+            Message::Leave => self.bot(label).left = Some(at.clone()),
             _ => {}
         }
         let (Some(to), Some(me)) = (message.peer().map(str::to_owned), self.bot(label).id.clone()) else {
@@ -287,13 +297,19 @@ impl Checker {
         };
         self.remember(&at);
         let arrival = self.relay.arrived(&from, &me, &message);
+        if matches!(arrival, Arrival::Unknown) {
+            self.relay.note_unknown(&from, &me, &message, &at);
+        }
         let mut found: Vec<RuleFinding> = relay::judge(&arrival, &label, &message, at.clone())
             .into_iter()
             .collect();
         if matches!(arrival, Arrival::AsSent)
             && let Some(later) = self.relay.overtaken(&from, &me, &message, &at)
         {
-            let text = format!("{label} got a {} after one that was sent later", message.name());
+            let text = format!(
+                "{label} got its {} after a message that was sent later",
+                message.name()
+            );
             let rule = if matches!(message, Message::Description { .. }) {
                 "SG-05"
             } else {
@@ -351,7 +367,7 @@ impl Checker {
                 && bot.room == room
                 && bot.broadcaster == Some(true)
                 && bot.joined.is_some()
-                && !bot.left
+                && bot.left.is_none()
                 && bot.signaling_closed.is_none()
         });
         let Some((other, bot)) = other else { return };
@@ -446,7 +462,12 @@ impl Checker {
                 ConnectionState::Closed => link.closed = true,
                 _ => {}
             },
-            TraceKind::FirstPacket { .. } => drop(link.first_packet.get_or_insert(at)),
+            TraceKind::FirstPacket { media, .. } => {
+                if *media == MediaKind::Video {
+                    link.first_video_packet.get_or_insert_with(|| at.clone());
+                }
+                link.first_packet.get_or_insert(at);
+            }
             TraceKind::FirstFrame { .. } => drop(link.first_frame.get_or_insert(at)),
             TraceKind::EngineError { message, .. } => {
                 link.error.get_or_insert_with(|| (at, message.clone()));
@@ -481,21 +502,38 @@ impl Checker {
             let (Some(from), Some(to)) = (label(&sent.from), label(&sent.to)) else {
                 continue;
             };
+            let until = sent.event.at_us + GRACE_US;
             let was_there = |label: &str, id: &str| {
-                self.bots.get(label).is_some_and(|bot| {
-                    bot.id.as_deref() == Some(id) && !bot.left && bot.signaling_closed.is_none()
-                })
+                self.bots
+                    .get(label)
+                    .is_some_and(|bot| bot.id.as_deref() == Some(id) && bot.stayed_until(until))
             };
-            let late = sent.event.at_us + GRACE_US > self.end_us;
-            if late || !was_there(&to, &sent.to) || !was_there(&from, &sent.from) {
+            if until > self.end_us || !was_there(&to, &sent.to) || !was_there(&from, &sent.from) {
                 continue;
             }
             let rule = match sent.name {
                 "candidate" | "end-of-candidates" => "TR-05",
                 _ => "SG-05",
             };
-            let text = format!("the {} that {from} sent to {to} never arrived", sent.name);
-            found.push(RuleFinding::new(rule, &to, text, sent.event.clone()));
+            let changed = self.relay.changed(sent);
+            let what = if changed.is_some() {
+                "arrived other than it was sent"
+            } else {
+                "never arrived"
+            };
+            let text = format!("the {} that {from} sent to {to} {what}", sent.name);
+            let effect = changed.unwrap_or_else(|| sent.event.clone());
+            found.push(RuleFinding::new(rule, &to, text, effect).because_of(Some(sent.event.clone())));
+        }
+        for (label, bot) in &self.bots {
+            let unanswered = bot.joined.is_none() && bot.refused.is_none();
+            if let Some(join) = bot.join_sent.clone().filter(|_| unanswered)
+                && join.at_us + GRACE_US <= self.end_us
+                && bot.stayed_until(join.at_us + GRACE_US)
+            {
+                let text = format!("{label} asked to enter the room and never heard whether it is in");
+                found.push(RuleFinding::new("SG-05", label, text, join));
+            }
         }
         self.keep(found);
     }

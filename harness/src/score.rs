@@ -11,10 +11,12 @@ use serde::Serialize;
 
 use crate::check::Severity;
 use crate::fault::wire::{WireFault, all};
+use crate::media::codec::Codec;
+use crate::net::model::{NatKind, NetworkFile, NetworkPreset};
 use crate::report::Report;
 use crate::rules::CauseKind;
 use crate::run::{Run, RunError};
-use crate::scenario::{Action, Muting, Party, Scenario};
+use crate::scenario::{Action, AudioSource, Muting, Party, Scenario, SignalingSpec};
 
 pub use expected::{Expected, expected};
 
@@ -89,7 +91,10 @@ pub async fn score(fault: &'static WireFault, seed: u64) -> Result<Scored, RunEr
 
 /// What a report says of a fault.
 pub fn scored(fault: &'static str, report: &Report) -> Scored {
-    let Expected { cause, rule } = expected(fault);
+    let Expected { cause, rule } = expected(fault).unwrap_or(Expected {
+        cause: None,
+        rule: None,
+    });
     let ids = |keep: fn(Severity) -> bool| {
         let mut ids: Vec<String> = report
             .rules
@@ -116,4 +121,99 @@ pub fn scored(fault: &'static str, report: &Report) -> Scored {
 /// Every fault.
 pub fn faults() -> &'static [WireFault] {
     all()
+}
+
+/// Calls in which nothing is wrong, by name.
+pub fn clean_calls() -> Vec<(String, Scenario)> {
+    let mut calls = Vec::new();
+    let mut add = |name: String, change: &dyn Fn(&mut Scenario)| {
+        let mut scenario = call();
+        change(&mut scenario);
+        calls.push((name, scenario));
+    };
+    for viewers in [1, 2, 3, 5, 10, 20] {
+        add(
+            format!("{viewers} viewers, chat, mute, late joiner"),
+            &|scenario| {
+                scenario.rooms.iter_mut().for_each(|room| room.viewers = viewers);
+            },
+        );
+    }
+    for preset in NetworkPreset::ALL {
+        for seed in 1..=3 {
+            add(format!("{preset:?}, seed {seed}").to_lowercase(), &|scenario| {
+                scenario.seed = seed;
+                scenario.network.sim = Some(NetworkFile::of_preset(preset));
+            });
+        }
+    }
+    let at = |ms: u64, action| crate::scenario::TimedAction {
+        at: Duration::from_millis(ms),
+        action,
+    };
+    let ways: [(&str, Vec<crate::scenario::TimedAction>); 4] = [
+        ("a viewer leaves", vec![at(900, Action::Leave { viewer: 2 })]),
+        (
+            "a viewer leaves and another comes",
+            vec![at(900, Action::Leave { viewer: 1 }), at(1_200, Action::Join)],
+        ),
+        (
+            "the broadcaster returns",
+            vec![
+                at(900, Action::BroadcasterLeave),
+                at(1_400, Action::BroadcasterReturn),
+            ],
+        ),
+        ("the stream is stopped", vec![at(2_000, Action::Stop)]),
+    ];
+    for (name, actions) in ways {
+        add(name.to_owned(), &|scenario| {
+            scenario.timeline.extend(actions.clone())
+        });
+    }
+    add("vp8".to_owned(), &|scenario| scenario.media.codec = Codec::Vp8);
+    add("no sound".to_owned(), &|scenario| {
+        scenario.media.audio = AudioSource::None
+    });
+    add("a data channel".to_owned(), &|scenario| {
+        scenario.media.data_channel = true
+    });
+    add("slow signaling".to_owned(), &|scenario| {
+        scenario.network.signaling.push(SignalingSpec {
+            delay: Duration::from_millis(80),
+            jitter: Duration::from_millis(40),
+            ..SignalingSpec::default()
+        });
+    });
+    add("the broadcaster comes last".to_owned(), &|scenario| {
+        scenario.join.broadcaster_delay = Duration::from_millis(700);
+    });
+    for nat in [
+        NatKind::FullCone,
+        NatKind::RestrictedCone,
+        NatKind::PortRestricted,
+    ] {
+        add(format!("viewers behind {nat:?}").to_lowercase(), &|scenario| {
+            let mut file = NetworkFile::default();
+            file.default.nat = Some(nat);
+            scenario.network.sim = Some(file);
+        });
+    }
+    calls
+}
+
+/// What is said of a call in which nothing is wrong: causes, errors and warnings of rules; it should be nothing.
+///
+/// # Errors
+///
+/// As [`Run::run`].
+pub async fn false_alarms(scenario: Scenario) -> Result<Vec<String>, RunError> {
+    let report = Run::simulated(scenario.seed).scenario(scenario).run().await?;
+    let causes = report.causes.iter().map(|cause| cause.message.clone());
+    let rules = report
+        .rules
+        .iter()
+        .filter(|finding| finding.severity > Severity::Note);
+    let rules = rules.map(|finding| format!("{}: {}", finding.rule, finding.message));
+    Ok(causes.chain(rules).collect())
 }

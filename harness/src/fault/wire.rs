@@ -37,6 +37,8 @@ pub(super) enum Act {
     Lose,
     /// Only the first one is lost.
     LoseFirst,
+    /// Only the second one is lost.
+    LoseSecond,
     /// It passes twice.
     Twice,
     /// Only its first half passes.
@@ -51,8 +53,12 @@ pub(super) enum Act {
     Behind,
     /// It passes this many milliseconds later.
     Late(u64),
+    /// The broadcaster gets it back, as an offer of the viewer's, and the viewer never.
+    Reflect,
     /// Its JSON is rewritten.
     Edit(fn(&mut Value)),
+    /// From the second one on its JSON is rewritten.
+    EditLater(fn(&mut Value)),
     /// This one follows it.
     Follow(fn(&Value) -> Option<Value>),
 }
@@ -82,6 +88,15 @@ pub(super) enum Does {
     Frames(Hop, &'static str, Act),
     /// Datagrams.
     Datagrams(Drops),
+    /// Key frames are not sent.
+    KeyFrames,
+}
+
+impl WireFault {
+    /// Whether it withholds key frames, which is done where frames are sent.
+    pub(crate) fn withholds_key_frames(&self) -> bool {
+        matches!(self.does, Does::KeyFrames)
+    }
 }
 
 /// The fault with this name.
@@ -106,6 +121,7 @@ struct State {
     behind: BTreeMap<usize, String>,
     /// Faults that act once and have.
     done: Vec<usize>,
+    counts: BTreeMap<usize, u32>,
 }
 
 impl RoomFaults {
@@ -240,6 +256,25 @@ impl State {
         first
     }
 
+    /// How many frames have come for a fault, this one included.
+    fn count(&mut self, index: usize) -> u32 {
+        let count = self.counts.entry(index).or_default();
+        *count += 1;
+        *count
+    }
+
+    /// The broadcaster hears a viewer's offer, made of its own.
+    fn reflect(&self, viewer: u32, value: &Value) {
+        let mut value = value.clone();
+        if let Some(fields) = value.as_object_mut() {
+            let id = self.ids.get(&viewer).cloned().unwrap_or_default();
+            fields.insert("from".to_owned(), Value::from(id));
+        }
+        if let Some(injector) = self.injectors.get(&Party::Broadcaster) {
+            injector.receive(&value.to_string());
+        }
+    }
+
     fn act(
         &mut self,
         index: usize,
@@ -252,6 +287,18 @@ impl State {
             Act::Lose => Vec::new(),
             Act::LoseFirst if self.once(index) => Vec::new(),
             Act::LoseFirst => frames,
+            Act::LoseSecond => match self.count(index) {
+                2 => Vec::new(),
+                _ => frames,
+            },
+            Act::Reflect => {
+                self.reflect(viewer, value);
+                Vec::new()
+            }
+            Act::EditLater(edit) => match self.count(index) {
+                1 => frames,
+                _ => rewritten(frames, edit),
+            },
             Act::Twice => frames
                 .iter()
                 .flat_map(|frame| [frame.clone(), frame.clone()])

@@ -22,9 +22,11 @@ use super::connecting::Connecting;
 use super::impair::{Impairer, Impairment};
 use super::tap::{Datagram, Tap, Way};
 
+type Stops = dyn Fn(&[u8]) -> bool + Send + Sync;
+
 /// Keeps datagrams from leaving.
 #[derive(Clone)]
-pub struct Barrier(Arc<dyn Fn(&[u8]) -> bool + Send + Sync>);
+pub struct Barrier(Arc<Stops>);
 
 impl Barrier {
     /// A barrier to every datagram for which `stops` says so.

@@ -155,8 +155,9 @@ impl Ends<'_> {
 
     fn glare(&self, toward: Option<&Link>, from: Option<&Link>) -> Option<Found> {
         let (toward, from) = (toward?, from?);
-        let both = toward.offer_out.is_some() && from.offer_out.is_some();
-        (both && toward.answer_in.is_none() && from.answer_in.is_none()).then(|| Found {
+        let theirs = from.offer_out.as_ref().or(toward.offer_in.as_ref());
+        let both = toward.offer_out.is_some() && theirs.is_some();
+        (both && toward.answer_in.is_none() && from.answer_in.is_none() && from.answer_out.is_none()).then(|| Found {
             kind: CauseKind::Glare,
             message: format!(
                 "{} and {} both offered, and neither gave way",
@@ -164,7 +165,7 @@ impl Ends<'_> {
             ),
             fix: "let one side offer only, or use perfect negotiation: the polite peer rolls back and answers",
             last: toward.offer_out.clone(),
-            shown_by: from.offer_out.clone(),
+            shown_by: theirs.cloned(),
         })
     }
 
@@ -194,6 +195,15 @@ impl Ends<'_> {
             });
         };
         let Some(arrived) = from.and_then(|link| link.offer_in.clone()) else {
+            if let Some(at) = from.and_then(|link| link.answer_in.clone()) {
+                return Some(Found {
+                    kind: CauseKind::OfferDamaged,
+                    message: format!("{b}'s offer came to {v} as an answer"),
+                    fix: "relay the type of a description untouched",
+                    last: Some(offer),
+                    shown_by: Some(at),
+                });
+            }
             if let Some(elsewhere) = self.misrouted(self.broadcaster_id, self.viewer_id, "offer") {
                 return Some(Found {
                     kind: CauseKind::OfferMisrouted,
@@ -296,6 +306,15 @@ impl Ends<'_> {
         let (b, v) = (self.broadcaster_label, self.viewer_label);
         let sent = from.answer_out.clone();
         let Some(arrived) = toward.answer_in.clone() else {
+            if let Some(at) = &toward.offer_in {
+                return Some(Found {
+                    kind: CauseKind::AnswerDamaged,
+                    message: format!("{v}'s answer came to {b} as an offer"),
+                    fix: "relay the type of a description untouched",
+                    last: sent,
+                    shown_by: Some(at.clone()),
+                });
+            }
             if let Some(elsewhere) = self.misrouted(self.viewer_id, self.broadcaster_id, "answer") {
                 let renamed = elsewhere.peer == b;
                 return Some(Found {
@@ -339,10 +358,28 @@ impl Ends<'_> {
         None
     }
 
+    /// An offer that was somebody else's and came here.
+    fn foreign_offer(&self) -> Option<Found> {
+        let v = self.viewer_label;
+        let finding = self.checker.findings.iter().find(|finding| {
+            finding.rule == "SG-01" && finding.peer == v && finding.effect.what.starts_with("got offer")
+        })?;
+        Some(Found {
+            kind: CauseKind::OfferMisrouted,
+            message: format!("{v} got an offer that was made for another viewer, and answered it"),
+            fix: "send an offer to the viewer that it is for, by the id in it, and to nobody else",
+            last: finding.cause.clone(),
+            shown_by: Some(finding.effect.clone()),
+        })
+    }
+
     fn connectivity(&self, toward: &Link, from: &Link) -> Option<Found> {
         let (b, v) = (self.broadcaster_label, self.viewer_label);
         if toward.dtls_connected.is_some() && from.dtls_connected.is_some() {
             return None;
+        }
+        if let Some(found) = self.foreign_offer() {
+            return Some(found);
         }
         if let Some(at) = toward
             .wrong_certificate
@@ -510,7 +547,14 @@ impl Ends<'_> {
             .dtls_connected
             .clone()
             .or_else(|| toward.dtls_connected.clone());
-        Some(match &from.first_packet {
+        Some(match &from.first_video_packet {
+            None if from.first_packet.is_some() => Found {
+                kind: CauseKind::NoMedia,
+                message: format!("sound comes from {b} to {v}, and no video packet ever came"),
+                fix: "look at whether the answer accepts the video's codec and direction",
+                last: from.first_packet.clone(),
+                shown_by: None,
+            },
             None => Found {
                 kind: CauseKind::NoMedia,
                 message: format!("{v} is connected to {b}, and no media packet ever came"),

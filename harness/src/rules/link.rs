@@ -41,6 +41,7 @@ pub(super) struct Link {
     pub(super) ice_failed: Option<EventRef>,
     pub(super) dtls_connected: Option<EventRef>,
     pub(super) first_packet: Option<EventRef>,
+    pub(super) first_video_packet: Option<EventRef>,
     pub(super) first_frame: Option<EventRef>,
     pub(super) error: Option<(EventRef, String)>,
     pub(super) bad_credentials: Option<EventRef>,
@@ -511,18 +512,22 @@ impl Link {
             return;
         }
         let sender = if is_in { remote } else { local };
-        let may_send = sender.sections.iter().any(|section| {
-            section
-                .formats
-                .iter()
-                .any(|format| *format == payload_type.to_string())
-                && matches!(section.direction, Direction::Sendrecv | Direction::Sendonly)
-        });
-        if !may_send {
+        let name = payload_type.to_string();
+        let allows = |sdp: &Sdp, one: Direction| {
+            sdp.sections.iter().any(|section| {
+                section.formats.contains(&name)
+                    && (section.direction == Direction::Sendrecv || section.direction == one)
+            })
+        };
+        if !allows(sender, Direction::Sendonly) || !allows(receiver, Direction::Recvonly) {
             let message = format!(
-                "RTP of payload type {payload_type} passed {peer}'s wire from a side that does not send by its description"
+                "RTP of payload type {payload_type} passed {peer}'s wire, and the directions of its m-section do not allow it"
             );
-            self.tell(RuleFinding::new("RT-05", peer, message, event.clone()), out);
+            let cause = self.answer_in.clone().or_else(|| self.answer_out.clone());
+            self.tell(
+                RuleFinding::new("RT-05", peer, message, event.clone()).because_of(cause),
+                out,
+            );
         }
         if let Some(last) = self.last_answer_us
             && event.at_us.saturating_sub(last) > CONSENT_US

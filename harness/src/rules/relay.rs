@@ -45,6 +45,8 @@ pub(super) enum Arrival {
 pub(super) struct Relay {
     sent: HashMap<String, VecDeque<Sent>>,
     orders: BTreeMap<(String, String), u64>,
+    /// Messages that nobody had sent like this, by sender, receiver and name.
+    unknown: BTreeMap<(String, String, &'static str), EventRef>,
     /// The highest number that has arrived, by sender and receiver.
     arrived: BTreeMap<(String, String), (u64, EventRef)>,
 }
@@ -135,6 +137,21 @@ impl Relay {
                 None
             }
         }
+    }
+
+    /// A message came that nobody had sent like this.
+    pub(super) fn note_unknown(&mut self, from: &str, me: &str, message: &Message, event: &EventRef) {
+        let key = (from.to_owned(), me.to_owned(), message.name());
+        if self.unknown.len() < MAX_REMEMBERED {
+            self.unknown.entry(key).or_insert_with(|| event.clone());
+        }
+    }
+
+    /// The message that came in place of one that never arrived.
+    pub(super) fn changed(&self, sent: &Sent) -> Option<EventRef> {
+        self.unknown
+            .get(&(sent.from.clone(), sent.to.clone(), sent.name))
+            .cloned()
     }
 
     /// Messages that never arrived anywhere, in the order of sending.

@@ -271,21 +271,6 @@ pub(super) fn candidate_mangled(message: &mut Value) {
     });
 }
 
-pub(super) fn candidate_unreachable(message: &mut Value) {
-    candidate(message, |fields| {
-        if let Some(text) = fields.get("candidate").and_then(Value::as_str) {
-            let words: Vec<&str> = text.split(' ').collect();
-            let moved: Vec<&str> = words
-                .iter()
-                .enumerate()
-                .map(|(at, word)| if at == 4 { "192.0.2.99" } else { word })
-                .collect();
-            let moved = json!(moved.join(" "));
-            fields.insert("candidate".to_owned(), moved);
-        }
-    });
-}
-
 pub(super) fn end_of_other_generation(message: &mut Value) {
     message["usernameFragment"] = json!("oldUfrag");
 }

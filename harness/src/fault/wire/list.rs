@@ -2,7 +2,10 @@
 //!
 //! Owns the list and its wording. What a fault is to be found as is not its to know.
 
-use super::Act::{Behind, Copy, Edit, Follow, Late, Lose, LoseFirst, Misroute, Rename, Truncate, Twice};
+use super::Act::{
+    Behind, Copy, Edit, EditLater, Follow, Late, Lose, LoseFirst, LoseSecond, Misroute, Reflect, Rename,
+    Truncate, Twice,
+};
 use super::Hop::{FromViewer, ToBroadcaster, ToViewer};
 use super::{Act, Does, Drops, Hop, WireFault, edit};
 
@@ -110,7 +113,7 @@ static ALL: [WireFault; 83] = [
         "one line of chat does not come to the viewer",
         ToViewer,
         "chat",
-        LoseFirst,
+        LoseSecond,
     ),
     frames(
         "twice-offer",
@@ -159,13 +162,6 @@ static ALL: [WireFault; 83] = [
         "a line of chat comes behind the next one",
         ToViewer,
         "chat",
-        Behind,
-    ),
-    frames(
-        "behind-candidate",
-        "a candidate comes behind the next one",
-        ToViewer,
-        "candidate",
         Behind,
     ),
     frames(
@@ -286,7 +282,7 @@ static ALL: [WireFault; 83] = [
         "the viewer is told an old state of the room",
         ToViewer,
         "state",
-        Edit(edit::state_from_before),
+        EditLater(edit::state_from_before),
     ),
     frames(
         "offer-says-answer",
@@ -564,13 +560,6 @@ static ALL: [WireFault; 83] = [
         Edit(edit::candidate_mangled),
     ),
     frames(
-        "candidate-unreachable",
-        "candidates have an address that nobody has",
-        ToBroadcaster,
-        "candidate",
-        Edit(edit::candidate_unreachable),
-    ),
-    frames(
         "end-of-other-generation",
         "the end of candidates names another generation",
         ToBroadcaster,
@@ -598,6 +587,18 @@ static ALL: [WireFault; 83] = [
         "offer",
         Edit(edit::rtcp_mux_only),
     ),
+    frames(
+        "glare",
+        "the viewer offers at the same time as the broadcaster, and nobody gives way",
+        ToViewer,
+        "offer",
+        Reflect,
+    ),
+    WireFault {
+        name: "withhold-key-frames",
+        about: "key frames are never sent to the viewer",
+        does: Does::KeyFrames,
+    },
     datagrams(
         "drop-stun",
         "no connectivity check passes between broadcaster and viewer",
