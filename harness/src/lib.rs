@@ -44,7 +44,7 @@ pub use bot::dial::{ByteStream, DialError, Dialer, SignalingBot, UrlError};
 pub use bot::source::SourceError;
 pub use check::{Breach, Criterion, Finding, FindingKind, Limit, Severity, Verdict};
 pub use clock::{RunClock, micros};
-pub use report::{EXIT_INTERRUPTED, REPORT_VERSION, Report, Simulated, Style};
+pub use report::{EXIT_INTERRUPTED, Ladder, REPORT_VERSION, Report, Simulated, Style, ladder};
 pub use run::{BroadcasterHandle, RunHandle, ViewerHandle};
 pub use run::{Environment, LedgerFileError, MemoryListener, Run, RunError};
 pub use scenario::{

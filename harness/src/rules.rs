@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 mod cause;
+pub mod document;
 mod finding;
 mod link;
 mod message;

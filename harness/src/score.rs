@@ -9,12 +9,12 @@ use std::time::Duration;
 use greenroom_fixtures::Size;
 use serde::Serialize;
 
-use crate::check::Severity;
+use crate::check::{FindingKind, Severity, Verdict};
 use crate::fault::wire::{WireFault, all};
 use crate::media::codec::Codec;
 use crate::net::model::{NatKind, NetworkFile, NetworkPreset};
 use crate::report::Report;
-use crate::rules::CauseKind;
+use crate::rules::{CauseKind, RuleFinding};
 use crate::run::{Run, RunError};
 use crate::scenario::{Action, AudioSource, Muting, Party, Scenario, SignalingSpec};
 
@@ -113,9 +113,55 @@ pub fn scored(fault: &'static str, report: &Report) -> Scored {
         cause: report.causes.first().map(|cause| cause.kind),
         rules: ids(|severity| severity > Severity::Note),
         notes: ids(|severity| severity == Severity::Note),
-        failed: report.verdict == crate::check::Verdict::Fail,
+        failed: report.verdict == Verdict::Fail,
         because: report.because.clone(),
     }
+}
+
+/// What became of a random mutation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mutated {
+    /// A rule about what messages say was found broken, or a cause was found.
+    Named,
+    /// The call went well, and no such rule was found broken.
+    Harmless,
+    /// The call went wrong, and all that was said is that a message arrived other than it was sent.
+    Missed,
+}
+
+/// Changes one kind of message of the first viewer's exchange as `seed` says.
+///
+/// That the message arrives changed is always seen, because both ends are greenroom's; it does not count as found
+/// here, because of a stranger's message nobody knows what it was.
+///
+/// # Errors
+///
+/// As [`Run::run`].
+pub async fn mutate(seed: u64) -> Result<(Mutated, String), RunError> {
+    let run = Run::simulated(1).scenario(call());
+    let report = run.wire_fault(&format!("random-{seed}"), 1).run().await?;
+    let about_content = |finding: &&RuleFinding| {
+        finding.severity > Severity::Note && !matches!(finding.rule.as_str(), "SG-05" | "TR-05")
+    };
+    let named = report.rules.iter().any(|finding| about_content(&finding)) || !report.causes.is_empty();
+    let went_wrong = report
+        .findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Error && finding.kind != FindingKind::RuleBroken);
+    let mutated = match (named, went_wrong) {
+        (true, _) => Mutated::Named,
+        (false, false) => Mutated::Harmless,
+        (false, true) => Mutated::Missed,
+    };
+    let worst = report
+        .findings
+        .iter()
+        .find(|finding| finding.kind != FindingKind::RuleBroken);
+    Ok((
+        mutated,
+        worst.map_or_else(|| report.because.clone(), |finding| finding.message.clone()),
+    ))
 }
 
 /// Every fault.

@@ -148,6 +148,7 @@ pub enum TraceKind {
     ConnectionOpened {
         connection: u64,
         remote: String,
+        #[serde(default)]
         wire_is_read: bool,
     },
     /// A STUN message passed: connectivity checks and keepalives (RFC 8445, RFC 8489).

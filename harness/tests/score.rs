@@ -28,3 +28,17 @@ async fn calls_in_which_nothing_is_wrong_raise_no_alarm() {
         assert!(alarms.is_empty(), "{name}: {alarms:#?}");
     }
 }
+
+/// Mutations that nobody chose. Known to be missed: a candidate without its field `candidate`, which W3C webrtc-pc takes
+/// for the end of candidates and greenroom's own protocol for a malformed message.
+#[tokio::test]
+async fn a_random_mutation_that_breaks_a_call_is_named_with_few_exceptions() {
+    let mut missed = Vec::new();
+    for seed in greenroom::seeds(1..=60) {
+        let (mutated, because) = score::mutate(seed).await.unwrap();
+        if mutated == score::Mutated::Missed {
+            missed.push((seed, because));
+        }
+    }
+    assert!(missed.len() <= 1, "{missed:#?}");
+}

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use greenroom::measure::join::JoinPhase;
+use greenroom::rules::CauseKind;
 use greenroom::signaling::{Command, Event, PeerId, Role, RoomState};
 use greenroom::trace::{FrameWay, TraceEvent, TraceKind};
 use greenroom::{Action, FindingKind, Muting, Party, Report, Run, SignalingBot, SignalingSpec, Verdict};
@@ -95,9 +96,13 @@ async fn a_viewer_whose_frames_are_lost_is_the_only_one_that_never_gets_a_frame(
         ..SignalingSpec::default()
     }))
     .await;
-    let finding = only_error(&report, FindingKind::NoFirstFrame);
-    assert_eq!(finding.peer.as_deref(), Some("viewer-2"));
+    let finding = errors(&report)[0];
+    assert_eq!(finding.kind, FindingKind::NoFirstFrame);
     assert!(finding.message.contains("joined"), "{}", finding.message);
+    assert_eq!(report.causes[0].kind, CauseKind::JoinUnanswered);
+    for error in errors(&report) {
+        assert_eq!(error.peer.as_deref(), Some("viewer-2"), "{}", error.message);
+    }
 }
 
 #[tokio::test]

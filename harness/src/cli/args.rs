@@ -11,8 +11,11 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Parser, Subcommand, ValueEnum};
 use greenroom_fixtures::Size;
 
+use super::fault::FaultCommand;
+use super::rule::RuleCommand;
+use super::trace::TraceCommand;
 use crate::media::codec::Codec;
-use crate::scenario::{AudioSource, DecodeSelection, RoleSelection};
+use crate::scenario::{AudioSource, DecodeSelection, RoleSelection, WireFaultSpec};
 
 /// Tests live WebRTC streaming without a browser.
 #[derive(Debug, Parser)]
@@ -22,6 +25,7 @@ use crate::scenario::{AudioSource, DecodeSelection, RoleSelection};
     greenroom run --viewers 50 --duration 30s      how does it scale here?\n  \
     greenroom run ws://127.0.0.1:3000/             the same against your own server\n  \
     greenroom run call.toml --seed 7               a scenario from a file\n  \
+    greenroom trace diagram trace.jsonl            what was said, and where it ended\n  \
     greenroom serve --listen 127.0.0.1:3000        greenroom's signaling server\n\n\
     Exit codes: 0 pass, 99 checks failed, 104 bad input, 105 interrupted, 109 greenroom failed,\n\
     120 invalid (the run says nothing about your system), 130 killed by a second Ctrl-C.")]
@@ -38,6 +42,21 @@ pub(super) enum Command {
     Serve(ServeArgs),
     /// Run a scenario in virtual time under faults drawn from many seeds, and shrink what fails
     Explore(ExploreArgs),
+    /// Judge a recorded trace, or draw it
+    Trace {
+        #[command(subcommand)]
+        command: TraceCommand,
+    },
+    /// The rules of offer/answer, ICE, DTLS, RTP and signaling that every run is judged by
+    Rule {
+        #[command(subcommand)]
+        command: RuleCommand,
+    },
+    /// Faults on purpose, for `greenroom run --fault`
+    Fault {
+        #[command(subcommand)]
+        command: FaultCommand,
+    },
     /// Make test clips
     Fixture {
         #[command(subcommand)]
@@ -115,6 +134,10 @@ pub(super) struct RunArgs {
         conflicts_with = "sim"
     )]
     pub(super) impair: Option<String>,
+
+    /// Plant a fault in the exchange of viewer 1, or NAME=N of another; `greenroom fault list` has them; repeatable
+    #[arg(long, env = "GREENROOM_FAULT", value_name = "NAME[=VIEWER]", value_delimiter = ',', value_parser = parse_fault)]
+    pub(super) fault: Vec<WireFaultSpec>,
 
     /// Codec of the video: h264 is encoded live; vp8 comes from an IVF file, or from the one in greenroom
     #[arg(long, env = "GREENROOM_CODEC", default_value = "h264", value_name = "h264|vp8", value_parser = parse_codec)]
@@ -296,6 +319,20 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         return Err("that is more than seven days; write it as 500ms, 30s or 5m".to_owned());
     }
     Ok(duration)
+}
+
+fn parse_fault(text: &str) -> Result<WireFaultSpec, String> {
+    let (name, viewer) = text.split_once('=').unwrap_or((text, "1"));
+    let viewer = viewer
+        .parse()
+        .map_err(|_| "write a fault as NAME or NAME=VIEWER, such as lose-answer=2".to_owned())?;
+    match crate::fault::wire::find(name) {
+        Some(_) => Ok(WireFaultSpec {
+            name: name.to_owned(),
+            viewer,
+        }),
+        None => Err("no fault has this name; see `greenroom fault list`".to_owned()),
+    }
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {

@@ -5,10 +5,14 @@
 mod args;
 mod exit;
 mod explore;
+mod fault;
 mod fixture;
 mod progress;
+mod rule;
 mod run;
+mod score;
 mod serve;
+mod trace;
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -17,6 +21,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use self::args::{Cli, Command, Given};
+use self::trace::TraceCommand;
 use crate::report::Style;
 
 /// Parses the command line, does what it says, and gives the exit code.
@@ -53,6 +58,12 @@ pub fn main() -> ExitCode {
             Command::Explore(args) => explore::run(args).await,
             Command::Serve(args) => serve::serve(args).await,
             Command::Fixture { command } => fixture::fixture(command),
+            Command::Fault { command } => fault::fault(command),
+            Command::Rule { command } => rule::rule(command).await,
+            Command::Trace { command } => match command {
+                TraceCommand::Check(args) => trace::check(args),
+                TraceCommand::Diagram(args) => trace::diagram(args),
+            },
         }
     });
     ExitCode::from(code)

@@ -31,14 +31,17 @@ pub(super) enum RuleCommand {
         #[arg(value_name = "ID")]
         id: String,
     },
+    /// Plant every fault in a simulated call, and print what the checker made of it
+    Score(super::score::ScoreArgs),
     /// Print docs/rules.md
     #[command(hide = true)]
     Document,
 }
 
 /// Does what the subcommand says.
-pub(super) fn rule(command: RuleCommand) -> u8 {
+pub(super) async fn rule(command: RuleCommand) -> u8 {
     let text = match command {
+        RuleCommand::Score(args) => return super::score::run(args).await,
         RuleCommand::List => list(),
         RuleCommand::Document => document(),
         RuleCommand::Explain { id } => match catalogue::find(id.trim()) {
@@ -59,7 +62,10 @@ pub(super) fn rule(command: RuleCommand) -> u8 {
 }
 
 fn list() -> String {
-    let mut out = format!("{:<7}{:<9}{:<8}what must hold, and where that is written\n", "rule", "severity", "decided");
+    let mut out = format!(
+        "{:<7}{:<9}{:<8}what must hold, and where that is written\n",
+        "rule", "severity", "decided"
+    );
     for rule in catalogue::all() {
         let decided = match rule.decided {
             Decided::Yes => "yes",
@@ -168,7 +174,10 @@ mod tests {
             let text = explanation(rule);
             assert!(text.lines().count() <= 24, "{text}");
             assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
-            assert!(text.contains(rule.broken.lines().next().unwrap_or_default()), "{text}");
+            assert!(
+                text.contains(rule.broken.lines().next().unwrap_or_default()),
+                "{text}"
+            );
         }
     }
 
@@ -181,14 +190,26 @@ mod tests {
         assert!(list.lines().all(|line| line.chars().count() <= COLUMNS), "{list}");
     }
 
-    #[test]
-    fn an_unknown_id_gets_its_neighbours() {
+    #[tokio::test]
+    async fn an_unknown_id_gets_its_neighbours() {
         assert_eq!(distance("OA-02", "OA-02"), 0);
         assert_eq!(distance("", "OA-02"), 5);
         assert!(nearest("OA2").contains(&"OA-02"), "{:?}", nearest("OA2"));
         assert!(nearest("sg05").contains(&"SG-05"), "{:?}", nearest("sg05"));
         assert_eq!(nearest("").len(), NEAREST);
-        assert_eq!(rule(RuleCommand::Explain { id: "XX-99".to_owned() }), exit::BAD_INPUT);
-        assert_eq!(rule(RuleCommand::Explain { id: "sg-05".to_owned() }), exit::PASS);
+        assert_eq!(
+            rule(RuleCommand::Explain {
+                id: "XX-99".to_owned()
+            })
+            .await,
+            exit::BAD_INPUT
+        );
+        assert_eq!(
+            rule(RuleCommand::Explain {
+                id: "sg-05".to_owned()
+            })
+            .await,
+            exit::PASS
+        );
     }
 }

@@ -137,6 +137,7 @@ impl Plan {
         if let Some(sim) = &args.sim {
             scenario.network.sim = Some(network(sim)?);
         }
+        scenario.wire_faults.extend(args.fault.iter().cloned());
         if let Some(impair) = &args.impair {
             (scenario.network.up, scenario.network.down) = both_ways(&network(impair)?)?;
         }

@@ -70,7 +70,10 @@ enum TraceFileError {
     #[error(
         "{path}: line 1 is no header of a trace ({source}); give the trace.jsonl that `greenroom run` wrote into its folder"
     )]
-    NoHeader { path: PathBuf, source: serde_json::Error },
+    NoHeader {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
     #[error(
         "{path}: this is a trace of version {version}, and this greenroom reads version {TRACE_VERSION}; \
          check it with the greenroom that wrote it ({greenroom}), or do the run again"
@@ -118,7 +121,9 @@ pub(super) fn check(args: CheckArgs) -> u8 {
     };
     let diagnosis = checker.finish();
     let text = if args.json {
-        serde_json::to_string(&diagnosis).map(|json| json + "\n").unwrap_or_default()
+        serde_json::to_string(&diagnosis)
+            .map(|json| json + "\n")
+            .unwrap_or_default()
     } else {
         told(&args.file, &extent, &diagnosis)
     };
@@ -166,7 +171,11 @@ fn read(path: &Path, mut observe: impl FnMut(&TraceEvent)) -> Result<Extent, Tra
     loop {
         line.clear();
         // One byte more than is allowed tells that there is more.
-        let length = file.by_ref().take(MAX_LINE + 1).read_until(b'\n', &mut line).map_err(io)?;
+        let length = file
+            .by_ref()
+            .take(MAX_LINE + 1)
+            .read_until(b'\n', &mut line)
+            .map_err(io)?;
         if length == 0 {
             break;
         }
@@ -232,7 +241,12 @@ fn told(file: &Path, extent: &Extent, diagnosis: &Diagnosis) -> String {
 
 fn write_told(out: &mut String, file: &Path, extent: &Extent, diagnosis: &Diagnosis) -> std::fmt::Result {
     let seconds = extent.end_us as f64 / 1e6;
-    writeln!(out, "{}: {} events, {seconds:.1} s", file.display(), extent.events)?;
+    writeln!(
+        out,
+        "{}: {} events, {seconds:.1} s",
+        file.display(),
+        extent.events
+    )?;
     if !diagnosis.causes.is_empty() {
         writeln!(out, "\nWhy there is no picture")?;
         for cause in &diagnosis.causes {
@@ -253,7 +267,13 @@ fn write_told(out: &mut String, file: &Path, extent: &Extent, diagnosis: &Diagno
             diagnosis.findings_dropped
         )?;
     }
-    let of = |severity| diagnosis.findings.iter().filter(|found| found.severity == severity).count();
+    let of = |severity| {
+        diagnosis
+            .findings
+            .iter()
+            .filter(|found| found.severity == severity)
+            .count()
+    };
     let (errors, warnings, notes) = (of(Severity::Error), of(Severity::Warning), of(Severity::Note));
     writeln!(
         out,
@@ -288,7 +308,7 @@ struct Folded<'a> {
     last: &'a EventRef,
 }
 
-/// Findings of the same rule with the same sentence are one.
+/// Findings of the same rule with the same sentence are one; the worst come first.
 fn fold(findings: &[RuleFinding]) -> Vec<Folded<'_>> {
     let mut folded: Vec<Folded<'_>> = Vec::new();
     let mut places: HashMap<(&str, &str), usize> = HashMap::new();
@@ -311,6 +331,8 @@ fn fold(findings: &[RuleFinding]) -> Vec<Folded<'_>> {
             }
         }
     }
+    // The sort keeps the order of the trace among those that are equally bad.
+    folded.sort_by_key(|found| std::cmp::Reverse(found.first.severity));
     folded
 }
 
@@ -360,7 +382,13 @@ fn line(out: &mut String, name: &str, text: &str) -> std::fmt::Result {
 }
 
 fn event(event: &EventRef) -> String {
-    format!("#{} at {} ms, {}: {}", event.number, ms(event.at_us), event.peer, event.what)
+    format!(
+        "#{} at {} ms, {}: {}",
+        event.number,
+        ms(event.at_us),
+        event.peer,
+        event.what
+    )
 }
 
 fn ms(us: u64) -> String {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use greenroom_signaling::{Direction, FrameFate, Injector, LateFrame};
 use serde_json::Value;
 
+use crate::net::model::Random;
 use crate::net::tap::DatagramKind;
 use crate::scenario::Party;
 
@@ -59,6 +60,8 @@ pub(super) enum Act {
     Edit(fn(&mut Value)),
     /// From the second one on its JSON is rewritten.
     EditLater(fn(&mut Value)),
+    /// Something of it is changed, drawn from a seed.
+    Mutate(u64),
     /// This one follows it.
     Follow(fn(&Value) -> Option<Value>),
 }
@@ -99,15 +102,33 @@ impl WireFault {
     }
 }
 
-/// The fault with this name.
-pub fn find(name: &str) -> Option<&'static WireFault> {
-    all().iter().find(|fault| fault.name == name)
+/// The fault with this name; `random-7` is a mutation that is drawn from the seed 7.
+pub fn find(name: &str) -> Option<WireFault> {
+    match name.strip_prefix("random-").and_then(|seed| seed.parse().ok()) {
+        Some(seed) => Some(random(seed)),
+        None => all().iter().find(|fault| fault.name == name).copied(),
+    }
+}
+
+/// A mutation of one kind of message, drawn from a seed.
+fn random(seed: u64) -> WireFault {
+    let (hop, kind) = match Random::new(seed).bits() % 4 {
+        0 => (Hop::ToViewer, "offer"),
+        1 => (Hop::ToBroadcaster, "answer"),
+        2 => (Hop::ToViewer, "candidate"),
+        _ => (Hop::ToBroadcaster, "candidate"),
+    };
+    WireFault {
+        name: "random",
+        about: "one drawn change of one kind of message",
+        does: Does::Frames(hop, kind, Act::Mutate(seed)),
+    }
 }
 
 /// The faults of one room, shared by its bots.
 #[derive(Debug, Default)]
 pub(crate) struct RoomFaults {
-    planted: Vec<(u32, &'static WireFault)>,
+    planted: Vec<(u32, WireFault)>,
     state: Mutex<State>,
 }
 
@@ -126,7 +147,7 @@ struct State {
 
 impl RoomFaults {
     /// The faults with these names, each for a viewer's exchange; `None` when there are none.
-    pub(crate) fn new(planted: &[(u32, &'static WireFault)]) -> Option<Self> {
+    pub(crate) fn new(planted: &[(u32, WireFault)]) -> Option<Self> {
         (!planted.is_empty()).then(|| Self {
             planted: planted.to_vec(),
             state: Mutex::default(),
@@ -336,6 +357,7 @@ impl State {
             },
             Act::Late(ms) => frames.into_iter().map(|frame| late(ms, frame.text)).collect(),
             Act::Edit(edit) => rewritten(frames, edit),
+            Act::Mutate(seed) => rewritten(frames, |value| edit::mutate(value, seed)),
             Act::Follow(follow) => {
                 let next = follow(value).filter(|_| self.once(index));
                 frames

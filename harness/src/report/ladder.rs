@@ -242,8 +242,12 @@ impl Ladder {
 
     fn frame(&mut self, event: &TraceEvent, way: FrameWay, frame: &str) {
         let read = Frame::read(frame);
-        let Some(number) = self.peer(&event.peer) else { return };
-        let Some(peer) = self.peers.get_mut(number) else { return };
+        let Some(number) = self.peer(&event.peer) else {
+            return;
+        };
+        let Some(peer) = self.peers.get_mut(number) else {
+            return;
+        };
         match &read.kind {
             FrameKind::Join { broadcaster } if way == FrameWay::Out => peer.broadcaster = *broadcaster,
             FrameKind::Joined(name) if way == FrameWay::In && peer.names.last() != Some(name) => {
@@ -280,7 +284,9 @@ impl Ladder {
     }
 
     fn of_connection(&mut self, event: &TraceEvent, kind: &TraceKind) {
-        let Some(peer) = self.peer(&event.peer) else { return };
+        let Some(peer) = self.peer(&event.peer) else {
+            return;
+        };
         match kind {
             TraceKind::Stun {
                 connection,
@@ -350,7 +356,9 @@ impl Ladder {
                 self.steps.len() - 1
             }
         };
-        let Some(step) = self.steps.get_mut(number) else { return };
+        let Some(step) = self.steps.get_mut(number) else {
+            return;
+        };
         if step.numbers.len() < MAX_NUMBERS && step.numbers.last() != Some(&self.number) {
             step.numbers.push(self.number);
         }
@@ -396,7 +404,9 @@ struct Columns {
 impl Columns {
     fn of(ladder: &Ladder, diagnosis: &Diagnosis) -> Self {
         let peers = &ladder.peers;
-        let mut viewers: Vec<usize> = (0..peers.len()).filter(|peer| !peers[*peer].broadcaster).collect();
+        let mut viewers: Vec<usize> = (0..peers.len())
+            .filter(|peer| !peers[*peer].broadcaster)
+            .collect();
         viewers.sort_by_key(|peer| natural(&peers[*peer].label));
         let mut wanted = viewers.clone();
         let mut only_broadcaster = None;
@@ -407,8 +417,16 @@ impl Columns {
             wanted.retain(|peer| Some(*peer) == named);
             only_broadcaster = named.filter(|peer| peers[*peer].broadcaster);
         } else {
-            let troubled: BTreeSet<&str> = diagnosis.causes.iter().map(|cause| cause.viewer.as_str()).collect();
-            let found: BTreeSet<&str> = diagnosis.findings.iter().map(|found| found.peer.as_str()).collect();
+            let troubled: BTreeSet<&str> = diagnosis
+                .causes
+                .iter()
+                .map(|cause| cause.viewer.as_str())
+                .collect();
+            let found: BTreeSet<&str> = diagnosis
+                .findings
+                .iter()
+                .map(|found| found.peer.as_str())
+                .collect();
             let rank = |peer: &usize| {
                 let label = peers[*peer].label.as_str();
                 (!troubled.contains(label), !found.contains(label))
@@ -416,16 +434,17 @@ impl Columns {
             wanted.sort_by_key(rank);
         }
         let mut by_room: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for peer in 0..peers.len() {
-            if peers[peer].broadcaster {
-                by_room.entry(&peers[peer].room).or_default().push(peer);
-            }
+        for (number, peer) in peers.iter().enumerate().filter(|(_, peer)| peer.broadcaster) {
+            by_room.entry(&peer.room).or_default().push(number);
         }
         let mut broadcasters: Vec<usize> = only_broadcaster.into_iter().collect();
         let mut chosen = Vec::new();
         for viewer in wanted {
             let room = by_room.get(peers[viewer].room.as_str()).map(Vec::as_slice);
-            let more = room.unwrap_or_default().iter().filter(|peer| !broadcasters.contains(*peer));
+            let more = room
+                .unwrap_or_default()
+                .iter()
+                .filter(|peer| !broadcasters.contains(*peer));
             let more: Vec<usize> = more.copied().take(2).collect();
             if broadcasters.len() + more.len() + chosen.len() + 2 <= MAX_COLUMNS {
                 broadcasters.extend(more);
@@ -436,7 +455,10 @@ impl Columns {
             broadcasters = by_room.into_values().flatten().take(MAX_COLUMNS - 1).collect();
         }
         chosen.sort_by_key(|peer| natural(&peers[*peer].label));
-        let rest = viewers.into_iter().filter(|peer| !chosen.contains(peer)).collect();
+        let rest = viewers
+            .into_iter()
+            .filter(|peer| !chosen.contains(peer))
+            .collect();
         let mut drawn: Vec<Option<usize>> = broadcasters.into_iter().map(Some).collect();
         drawn.push(None);
         drawn.extend(chosen.into_iter().map(Some));
@@ -477,8 +499,15 @@ impl Columns {
             ));
         }
         if !self.rest.is_empty() && ladder.only.is_none() {
-            let labels: Vec<&str> = self.rest.iter().map(|peer| ladder.peers[*peer].label.as_str()).collect();
-            let without = self.rest.iter().filter(|peer| ladder.peers[**peer].first_frame.is_none());
+            let labels: Vec<&str> = self
+                .rest
+                .iter()
+                .map(|peer| ladder.peers[*peer].label.as_str())
+                .collect();
+            let without = self
+                .rest
+                .iter()
+                .filter(|peer| ladder.peers[**peer].first_frame.is_none());
             lines.push(clipped(
                 &format!(
                     "Not drawn: {} ({} without a picture). `--peer {}` draws one alone.",
@@ -516,6 +545,12 @@ impl Columns {
     /// Each step's lines, and whether a cause or a rule names it.
     fn draw(&self, ladder: &Ladder, diagnosis: &Diagnosis) -> Vec<Block> {
         let tags = tags(ladder, diagnosis);
+        // Where the second half of a message is drawn by itself, it is the one that failed.
+        let halves = ladder
+            .steps
+            .iter()
+            .filter(|step| matches!(step.what, What::FromServer(_)));
+        let halves: BTreeSet<u64> = halves.map(Step::number).collect();
         let mut shown: Vec<(Step, Vec<String>)> = Vec::new();
         // The last step of each pair of peers, with which the next one is folded if they are alike.
         let mut last: HashMap<(Option<usize>, Option<String>), usize> = HashMap::new();
@@ -524,15 +559,21 @@ impl Columns {
                 continue;
             }
             let mut tagged: Vec<String> = Vec::new();
-            for tag in step.numbers.iter().filter_map(|number| tags.get(number)).flatten() {
+            let whole = |number: &&u64| matches!(step.what, What::FromServer(_)) || !halves.contains(number);
+            for tag in step
+                .numbers
+                .iter()
+                .filter(whole)
+                .filter_map(|number| tags.get(number))
+                .flatten()
+            {
                 if tagged.len() < MAX_TAGS && !tagged.contains(tag) {
                     tagged.push(tag.clone());
                 }
             }
             let key = (step.peer, step.other.clone());
             if let Some((before, tags)) = last.get(&key).and_then(|number| shown.get_mut(*number))
-                && tags.is_empty()
-                && tagged.is_empty()
+                && *tags == tagged
                 && before.folds(step)
             {
                 before.count += 1;
@@ -547,7 +588,8 @@ impl Columns {
                 let important = !tagged.is_empty() || !step.notes.is_empty();
                 let mut notes = step.notes.clone();
                 notes.extend(tagged);
-                let number = (step.peer.is_some() || matches!(step.what, What::Banner(_))).then(|| step.number());
+                let number =
+                    (step.peer.is_some() || matches!(step.what, What::Banner(_))).then(|| step.number());
                 let shape = self.shape(ladder, &step);
                 Block {
                     number: step.number(),
@@ -576,7 +618,7 @@ impl Columns {
         let server = self.column(None).unwrap_or_default();
         let times = |text: &str| match step.count {
             1 => text.to_owned(),
-            count => format!("{text} ({count} times)"),
+            count => format!("{text} (x{count})"),
         };
         match &step.what {
             What::Arrow { way, name, kind, .. } => {
@@ -613,9 +655,13 @@ impl Columns {
                     0 => String::new(),
                     refused => format!(", {refused} refused"),
                 };
+                let checks = |count: &u64| match count {
+                    1 => "1 check".to_owned(),
+                    count => format!("{count} checks"),
+                };
                 let got = match (sent, received) {
-                    (0, received) => format!("{received} checks got"),
-                    (sent, _) => format!("{sent} checks sent, {answered} answered"),
+                    (0, received) => format!("{} got", checks(received)),
+                    (sent, _) => format!("{} sent, {answered} answered", checks(sent)),
                 };
                 let text = format!("{got}{refused}");
                 Shape::Mark { at, text }
@@ -640,7 +686,9 @@ impl Columns {
         let plain = *foldable && self.viewers() <= 1 && step.notes.is_empty();
         let side = if way == FrameWay::Out { "to" } else { "from" };
         match &step.other {
-            Some(other) if !plain && !ladder.peers.is_empty() => format!("{name} {side} {}", clipped(other, 20)),
+            Some(other) if !plain && !ladder.peers.is_empty() => {
+                format!("{name} {side} {}", clipped(other, 20))
+            }
             _ => name,
         }
     }
@@ -738,14 +786,15 @@ fn fitted(blocks: Vec<Block>, room: usize) -> Vec<String> {
 /// What causes and rules name, by the number of the event.
 fn tags(ladder: &Ladder, diagnosis: &Diagnosis) -> HashMap<u64, Vec<String>> {
     let mut tags: HashMap<u64, Vec<String>> = HashMap::new();
+    let broken = ladder.steps.iter().filter(|step| step.broken);
+    let broken: BTreeSet<u64> = broken.map(Step::number).collect();
     for cause in &diagnosis.causes {
         let kind = closing::kind(cause.kind);
         match (&cause.shown_by, &cause.last) {
             (Some(shown), _) => tags.entry(shown.number).or_default().push(format!("<<< {kind}")),
             (None, Some(last)) => {
                 // Where nothing shows the failure, it lies behind the last step that was right.
-                let broken = |step: &&Step| step.broken && step.numbers.contains(&last.number);
-                let tag = if ladder.steps.iter().any(|step| broken(&step)) {
+                let tag = if broken.contains(&last.number) {
                     format!("<<< {kind}")
                 } else {
                     format!("<<< the last step that was right: {kind}")
@@ -790,7 +839,11 @@ fn is_called(label: &str, name: &str) -> bool {
 fn natural(label: &str) -> (String, u64, String) {
     let digits = label.bytes().rev().take_while(u8::is_ascii_digit).count();
     let (name, number) = label.split_at(label.len() - digits);
-    (name.to_owned(), number.parse().unwrap_or_default(), label.to_owned())
+    (
+        name.to_owned(),
+        number.parse().unwrap_or_default(),
+        label.to_owned(),
+    )
 }
 
 /// The first few of them.

@@ -3,6 +3,7 @@
 //! Owns the presentation. It computes nothing: every figure comes from [`Measured`], every opinion from
 //! [`crate::check`].
 
+mod ladder;
 mod table;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::rules::{Cause, RuleFinding};
 use crate::run::Environment;
 use crate::scenario::Scenario;
 
+pub use ladder::{Ladder, ladder};
 pub use table::Style;
 
 /// Version of the JSON form of [`Report`].

@@ -38,9 +38,9 @@ fn write_document(out: &mut String) -> std::fmt::Result {
     writeln!(out)?;
     prose(
         out,
-        "This file is rendered from harness/src/rules/catalogue; after a change there, write it again with \
-         `greenroom rule document > docs/rules.md`.",
+        "This file is rendered from harness/src/rules/catalogue. After a change there, write it again:",
     )?;
+    writeln!(out, "\n```sh\ngreenroom rule document > docs/rules.md\n```")?;
     let mut group = "";
     for rule in catalogue::all() {
         let of_rule = group_of(rule);
@@ -55,14 +55,22 @@ fn write_document(out: &mut String) -> std::fmt::Result {
 }
 
 fn table(out: &mut String, group: &str) -> std::fmt::Result {
-    writeln!(out, "| rule | severity | decided | what must hold |\n|---|---|---|---|")?;
+    writeln!(
+        out,
+        "| rule | severity | decided | what must hold |\n|---|---|---|---|"
+    )?;
     for rule in catalogue::all().filter(|rule| group_of(rule) == group) {
         let decided = match rule.decided {
             Decided::Yes => "yes",
             Decided::No(_) => "no",
         };
         let (id, severity) = (rule.id, severity(rule.severity));
-        writeln!(out, "| [{id}](#{}) | {severity} | {decided} | {} |", id.to_lowercase(), escaped(rule.title))?;
+        writeln!(
+            out,
+            "| [{id}](#{}) | {severity} | {decided} | {} |",
+            id.to_lowercase(),
+            escaped(rule.title)
+        )?;
     }
     Ok(())
 }
@@ -172,7 +180,10 @@ mod tests {
         for line in document.lines() {
             example ^= line.starts_with("```");
             let length = line.chars().count();
-            assert!(example || line.starts_with('|') || length <= COLUMNS, "{length}: {line}");
+            assert!(
+                example || line.starts_with('|') || length <= COLUMNS,
+                "{length}: {line}"
+            );
         }
         for rule in catalogue::all() {
             assert!(document.contains(&format!("\n### {}\n", rule.id)), "{}", rule.id);

@@ -451,9 +451,11 @@ impl Link {
         self.wrong_certificate.get_or_insert_with(|| event.clone());
         let cause = self.answer_in.clone().or_else(|| self.offer_in.clone());
         let message = format!(
-            "the certificate that came to {peer} has the fingerprint {}…, the description promised {}…",
-            head(fingerprint),
-            promised.first().map_or("", |promised| head(promised))
+            "the certificate that came to {peer} has the fingerprint {}, the description promised {}",
+            ends(fingerprint),
+            promised
+                .first()
+                .map_or_else(String::new, |promised| ends(promised))
         );
         let quote = promised
             .first()
@@ -581,9 +583,19 @@ fn listed(names: &BTreeSet<&str>) -> String {
     names.join(", ")
 }
 
-/// The beginning of a fingerprint, which is enough to tell two apart.
-fn head(fingerprint: &str) -> &str {
-    fingerprint.get(..11).unwrap_or(fingerprint)
+/// Beginning and end of a fingerprint, which is enough to tell two apart.
+fn ends(fingerprint: &str) -> String {
+    let (first, last) = (
+        fingerprint.get(..8),
+        fingerprint
+            .len()
+            .checked_sub(8)
+            .and_then(|at| fingerprint.get(at..)),
+    );
+    match (first, last) {
+        (Some(first), Some(last)) => format!("{first}…{last}").to_uppercase(),
+        _ => fingerprint.to_uppercase(),
+    }
 }
 
 /// TR-02: a candidate names a section of the description.

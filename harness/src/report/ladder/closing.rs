@@ -48,7 +48,12 @@ fn pictures(lines: &mut Vec<String>, ladder: &Ladder, columns: &Columns) {
 fn causes(lines: &mut Vec<String>, ladder: &Ladder, diagnosis: &Diagnosis) {
     let of_all = diagnosis.causes.iter();
     let wanted: Vec<_> = of_all
-        .filter(|cause| ladder.only.as_ref().is_none_or(|only| is_called(&cause.viewer, only)))
+        .filter(|cause| {
+            ladder
+                .only
+                .as_ref()
+                .is_none_or(|only| is_called(&cause.viewer, only))
+        })
         .collect();
     if wanted.is_empty() {
         return;
@@ -81,7 +86,9 @@ fn rules(lines: &mut Vec<String>, ladder: &Ladder, columns: &Columns, diagnosis:
     };
     let mut folded: Vec<(&RuleFinding, usize)> = Vec::new();
     for finding in diagnosis.findings.iter().filter(drawn) {
-        let same = folded.iter_mut().find(|(first, _)| first.rule == finding.rule && first.peer == finding.peer);
+        let same = folded
+            .iter_mut()
+            .find(|(first, _)| first.rule == finding.rule && first.peer == finding.peer);
         match same {
             Some((_, count)) => *count += 1,
             None => folded.push((finding, 1)),
@@ -107,8 +114,10 @@ fn rules(lines: &mut Vec<String>, ladder: &Ladder, columns: &Columns, diagnosis:
             &format!("  {} {severity}, {}{times}", finding.rule, event(&finding.effect)),
             WIDTH,
         ));
-        sentence(lines, "what:", &finding.message);
-        sentence(lines, "fix:", &finding.fix);
+        if finding.severity > Severity::Note {
+            sentence(lines, "what:", &finding.message);
+            sentence(lines, "fix:", &finding.fix);
+        }
     }
     more(lines, folded.len(), MAX_RULES, "rules");
 }

@@ -66,7 +66,13 @@ impl Canvas {
     }
 
     /// One step: a line, and more if its notes do not fit beside it.
-    pub(super) fn step(&self, at_us: u64, number: Option<u64>, shape: &Shape, notes: &[String]) -> Vec<String> {
+    pub(super) fn step(
+        &self,
+        at_us: u64,
+        number: Option<u64>,
+        shape: &Shape,
+        notes: &[String],
+    ) -> Vec<String> {
         let mut line = self.lifelines();
         let number = number.map_or_else(String::new, |number| format!("#{number}"));
         let time = format!("{}.{}", at_us / 1_000, at_us % 1_000 / 100);
@@ -80,10 +86,19 @@ impl Canvas {
                 label,
                 broken,
             } => {
-                if !self.arrow(&mut line, (*from, *to), label, *broken) {
+                let x = |column: &usize| self.columns.get(*column).copied().unwrap_or(FIRST);
+                let beside = x(from).max(x(to)) + 2;
+                let length = label.chars().count();
+                if self.arrow(&mut line, (*from, *to), label, *broken) {
+                    end
+                } else if beside + length <= WIDTH {
+                    // Across the lifelines of others, as a mark's text.
+                    put(&mut line, beside, &format!("{label} "));
+                    end.max(beside + length)
+                } else {
                     below.push(label.clone());
+                    end
                 }
-                end
             }
             Shape::Mark { at, text } => {
                 let x = self.columns.get(*at).copied().unwrap_or(FIRST);
@@ -230,11 +245,11 @@ mod tests {
         let line = |shape| canvas.step(1_500, Some(7), &shape, &[]).join("\n");
         assert_eq!(
             line(arrow(0, 1, "offer to v2", false)),
-            "       1.5       #7       │───── offer to v2 ─────>│                         │"
+            "       1.5       #7       │────── offer to v2 ─────>│                         │"
         );
         assert_eq!(
             line(arrow(2, 1, "answer", true)),
-            "       1.5       #7       │                         │   x───── answer ────────│"
+            "       1.5       #7       │                         │   x────── answer ───────│"
         );
     }
 

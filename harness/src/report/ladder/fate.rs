@@ -42,7 +42,10 @@ pub(super) fn tell(ladder: &mut Ladder, diagnosis: &Diagnosis) {
 
 /// Events that a cause or a finding names: what became of them is known, however close to the end.
 fn blamed(diagnosis: &Diagnosis) -> BTreeSet<u64> {
-    let causes = diagnosis.causes.iter().flat_map(|cause| cause.last.iter().chain(&cause.shown_by));
+    let causes = diagnosis
+        .causes
+        .iter()
+        .flat_map(|cause| cause.last.iter().chain(&cause.shown_by));
     let findings = diagnosis.findings.iter().map(|finding| &finding.effect);
     causes.chain(findings).map(|event| event.number).collect()
 }
@@ -106,9 +109,15 @@ fn elsewhere(ladder: &mut Ladder, sent: &mut [Passed], arrived: &mut [Passed]) {
         }
     }
     for passed in arrived.iter_mut().filter(|passed| !passed.done) {
-        let Some(same) = waiting.get_mut(&passed.content) else { continue };
+        let Some(same) = waiting.get_mut(&passed.content) else {
+            continue;
+        };
         let fits = |number: &usize| sent[*number].from == passed.from || sent[*number].to == passed.to;
-        let Some(place) = same.iter().position(fits).or(if same.is_empty() { None } else { Some(0) }) else {
+        let Some(place) = same
+            .iter()
+            .position(fits)
+            .or(if same.is_empty() { None } else { Some(0) })
+        else {
             continue;
         };
         let other = &mut sent[same.remove(place)];
@@ -118,7 +127,10 @@ fn elsewhere(ladder: &mut Ladder, sent: &mut [Passed], arrived: &mut [Passed]) {
             passed.done = true;
             continue;
         }
-        let for_whom = other.to.as_deref().and_then(|name| ladder.named(other.peer, name));
+        let for_whom = other
+            .to
+            .as_deref()
+            .and_then(|name| ladder.named(other.peer, name));
         other.done = true;
         passed.done = true;
         let label = |peer: Option<usize>, name: &Option<String>| match peer {
@@ -174,7 +186,10 @@ fn changed(ladder: &mut Ladder, sent: &mut [Passed], arrived: &mut [Passed]) {
 fn again(ladder: &mut Ladder, sent: &[Passed], arrived: &[Passed]) {
     let known: BTreeSet<u64> = sent.iter().map(|passed| passed.content).collect();
     for passed in arrived.iter().filter(|passed| !passed.done) {
-        let from = passed.from.as_deref().and_then(|name| ladder.named(passed.peer, name));
+        let from = passed
+            .from
+            .as_deref()
+            .and_then(|name| ladder.named(passed.peer, name));
         let text = if known.contains(&passed.content) {
             "(!) came again"
         } else if from.is_some() {
@@ -220,16 +235,30 @@ impl Hops {
 
 /// What never arrived.
 fn lost(ladder: &mut Ladder, sent: &[Passed], hops: &mut Hops, blamed: &BTreeSet<u64>) {
+    let wrote = ladder.server.iter().filter(|frame| frame.way == FrameWay::Out);
+    let sent_on: BTreeSet<(String, u64)> = wrote
+        .filter_map(|frame| match &frame.kind {
+            FrameKind::Relayed { content, .. } => Some((frame.client.clone(), *content)),
+            _ => None,
+        })
+        .collect();
     for passed in sent {
         let step = &ladder.steps[passed.step];
-        let What::Arrow { text, .. } = &step.what else { continue };
+        let What::Arrow { text, .. } = &step.what else {
+            continue;
+        };
         let key = passed.from.clone().map(|from| (from, *text));
-        let read = key.and_then(|key| hops.read.get_mut(&key)).and_then(VecDeque::pop_front);
+        let read = key
+            .and_then(|key| hops.read.get_mut(&key))
+            .and_then(VecDeque::pop_front);
         if passed.done {
             continue;
         }
         let late = step.at_us.saturating_add(GRACE_US) > ladder.end_us && !blamed.contains(&step.number());
-        let to = passed.to.as_deref().and_then(|name| ladder.named(passed.peer, name));
+        let to = passed
+            .to
+            .as_deref()
+            .and_then(|name| ladder.named(passed.peer, name));
         let Some(to) = to else {
             // Nobody in this trace has that name, so nobody can tell.
             continue;
@@ -244,14 +273,10 @@ fn lost(ladder: &mut Ladder, sent: &[Passed], hops: &mut Hops, blamed: &BTreeSet
         }
         match (hops.any, read) {
             (true, Some(read)) => {
-                let to_name = passed.to.clone().unwrap_or_default();
-                let wrote = ladder.server.iter().position(|frame| {
-                    frame.way == FrameWay::Out
-                        && frame.client == to_name
-                        && matches!(&frame.kind, FrameKind::Relayed { content, .. } if *content == passed.content)
-                });
+                let key = (passed.to.clone().unwrap_or_default(), passed.content);
+                let wrote = sent_on.contains(&key);
                 // What the server wrote is told where it is looked at hop by hop.
-                if wrote.is_none() {
+                if !wrote {
                     let number = step.number();
                     let (at_us, involves) = (step.at_us, step.peer);
                     step.notes.push(format!("the server read it (#{read})"));
@@ -260,12 +285,14 @@ fn lost(ladder: &mut Ladder, sent: &[Passed], hops: &mut Hops, blamed: &BTreeSet
                     half.involves = involves;
                     ladder.steps.push(half);
                 } else {
-                    step.notes.push(format!("the server read it (#{read}) and sent it on"));
+                    step.notes
+                        .push(format!("the server read it (#{read}) and sent it on"));
                 }
             }
             (true, None) => {
                 step.broken = true;
-                step.notes.push("(never arrived) the server never read it".to_owned());
+                step.notes
+                    .push("(never arrived) the server never read it".to_owned());
             }
             (false, _) => {
                 step.broken = true;
@@ -313,19 +340,37 @@ fn between_server_and_peers(ladder: &mut Ladder, mut hops: Hops) {
         }
     }
     let mut more = Vec::new();
-    for frame in hops.wrote.into_values().flatten().filter_map(|place| ladder.server.get(place)) {
+    for frame in hops
+        .wrote
+        .into_values()
+        .flatten()
+        .filter_map(|place| ladder.server.get(place))
+    {
         let late = frame.at_us.saturating_add(GRACE_US) > ladder.end_us;
-        let worth = matches!(frame.kind, FrameKind::Relayed { .. } | FrameKind::Told | FrameKind::Joined(_));
+        let worth = matches!(
+            frame.kind,
+            FrameKind::Relayed { .. } | FrameKind::Told | FrameKind::Joined(_)
+        );
         // Of two rooms with the same names nobody can tell which one it was.
-        let Some([to]) = by_name.get(frame.client.as_str()).map(Vec::as_slice) else { continue };
+        let Some([to]) = by_name.get(frame.client.as_str()).map(Vec::as_slice) else {
+            continue;
+        };
         if late || !worth {
             continue;
         }
         let label = match &frame.peer {
-            Some(from) if matches!(frame.kind, FrameKind::Relayed { .. }) => format!("{} from {from}", frame.name),
+            Some(from) if matches!(frame.kind, FrameKind::Relayed { .. }) => {
+                format!("{} from {from}", frame.name)
+            }
             _ => frame.name.clone(),
         };
-        let mut half = from_server(frame.number, frame.at_us, *to, label, "(never arrived)".to_owned());
+        let mut half = from_server(
+            frame.number,
+            frame.at_us,
+            *to,
+            label,
+            "(never arrived)".to_owned(),
+        );
         half.other.clone_from(&frame.peer);
         more.push(half);
     }

@@ -73,7 +73,12 @@ fn of(value: &Value) -> (String, FrameKind, Option<String>) {
             (format!("{kind} {}", id()), FrameKind::Told, Some(id()))
         }
         "offer" | "answer" => {
-            let field = |name: &str| value.get(&kind).and_then(|body| body.get(name)).and_then(Value::as_str);
+            let field = |name: &str| {
+                value
+                    .get(&kind)
+                    .and_then(|body| body.get(name))
+                    .and_then(Value::as_str)
+            };
             let said = field("type").unwrap_or(&kind);
             let content = number(&format!("{said}\n{}", field("sdp").unwrap_or_default()));
             let foldable = false;
@@ -81,7 +86,10 @@ fn of(value: &Value) -> (String, FrameKind, Option<String>) {
         }
         "candidate" => {
             let body = value.get("candidate");
-            let field = |name: &str| body.and_then(|body| body.get(name)).filter(|field| !field.is_null());
+            let field = |name: &str| {
+                body.and_then(|body| body.get(name))
+                    .filter(|field| !field.is_null())
+            };
             let of_field = |name| field(name).map(Value::to_string).unwrap_or_default();
             let line = field("candidate").and_then(Value::as_str).unwrap_or_default();
             if line.is_empty() {
@@ -139,7 +147,11 @@ mod tests {
     #[track_caller]
     fn check(frame: &str, name: &str, peer: Option<&str>) {
         let read = Frame::read(frame);
-        assert_eq!((read.name.as_str(), read.peer.as_deref()), (name, peer), "{frame}");
+        assert_eq!(
+            (read.name.as_str(), read.peer.as_deref()),
+            (name, peer),
+            "{frame}"
+        );
     }
 
     #[test]

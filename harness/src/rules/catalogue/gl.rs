@@ -21,7 +21,9 @@ b1: ignores the offer of v2               (impolite: right)
 v2: ignores the offer of b1               <- polite: has to roll back and answer",
         fix: "Use the perfect negotiation pattern: the polite side calls setRemoteDescription(offer), \
               which rolls back by itself, and then answers.",
-        decided: Decided::Yes,
+        decided: Decided::No(
+            "here the broadcaster alone offers; a collision is noted as OA-03 and is the cause `glare`",
+        ),
     },
     Rule {
         id: "GL-02",
@@ -38,7 +40,7 @@ v2 -> b1: candidate, sdpMid \"7\"
 b1: addIceCandidate: OperationError, catch {}     <- a real error, hidden",
         fix: "Swallow the error only while ignoreOffer is set (if (!ignoreOffer) throw error), and set \
               it anew with each offer.",
-        decided: Decided::Yes,
+        decided: Decided::No("it comes with calls in which both peers offer"),
     },
     Rule {
         id: "GL-03",
@@ -54,6 +56,6 @@ b1 reconnects, now joins second: polite   v2 stays polite
 b1 -> v2: offer   v2 -> b1: offer         <- both roll back",
         fix: "Let the server assign the roles, or compare ids that do not change. Broadcaster impolite \
               and viewer polite is a simple rule.",
-        decided: Decided::Yes,
+        decided: Decided::No("it comes with calls in which both peers offer"),
     },
 ];

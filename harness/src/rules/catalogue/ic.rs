@@ -112,7 +112,7 @@ selected pair: 192.0.2.1:5000 <-> 198.51.100.7:6000
 b1 -> v2: RTP 10.0.0.5:5002 -> 198.51.100.7:6000       <- not the selected pair",
         fix: "Send from the socket of the selected local candidate, and answer from the socket that \
               received. On a host with several addresses bind to each of them.",
-        decided: Decided::Yes,
+        decided: Decided::No("which pair is selected is not in the trace, only which were nominated"),
     },
     Rule {
         id: "IC-07",

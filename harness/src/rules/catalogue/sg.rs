@@ -71,7 +71,9 @@ b1 -> server: offer, to v2
                                           <- nothing comes back",
         fix: "Answer with the error unknown-target that names the peer, and let the client drop that \
               connection.",
-        decided: Decided::Yes,
+        decided: Decided::No(
+            "a message may cross its receiver's leaving, and the bots' ends alone do not order the two",
+        ),
     },
     Rule {
         id: "SG-05",
@@ -106,7 +108,7 @@ server: heartbeat timeout 10 s
 60 s  no viewer-left at b1                <- due at 11 s",
         fix: "Ping every connection and close it after the timeout. Send the leaving from the one place \
               that every end of a connection goes through.",
-        decided: Decided::Yes,
+        decided: Decided::No("the heartbeat of a server under test is not known to the checker"),
     },
     Rule {
         id: "SG-07",
@@ -142,6 +144,6 @@ server -> v2: chat (delayed by 8 s)       <- others pay for it
 server -> v3: nothing, the connection stays open",
         fix: "Limit size while reading and rate per connection. Close with 1009 or 1008 and a reason, \
               and treat it as an ordinary leaving.",
-        decided: Decided::Yes,
+        decided: Decided::No("bots send no message that is too large or too fast"),
     },
 ];

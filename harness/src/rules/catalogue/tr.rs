@@ -140,7 +140,9 @@ b1 -> v2: {\"type\":\"end-of-candidates\"}    <- of which generation? It was tha
 b1: USE-CANDIDATE on 192.0.2.1 <-> 198.51.100.7     nominated
 b1 -> v2: candidate 203.0.113.9                     <- too late for this session",
         fix: "Stop trickling when the pair is nominated. For a new network use an ICE restart.",
-        decided: Decided::Yes,
+        decided: Decided::No(
+            "a browser that has both kinds goes on trickling server reflexive candidates after a host pair is nominated: telling that from a breach needs its checklist",
+        ),
     },
     Rule {
         id: "TR-09",
