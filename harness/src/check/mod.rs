@@ -157,14 +157,7 @@ fn matters(cause: &Cause, findings: &[Finding]) -> bool {
     findings.iter().any(|finding| {
         finding.severity == Severity::Error
             && finding.peer.as_deref() == Some(cause.viewer.as_str())
-            && matches!(
-                finding.kind,
-                FindingKind::NoFirstFrame
-                    | FindingKind::NoKeyFrame
-                    | FindingKind::JoinLate
-                    | FindingKind::SignalingUnreachable
-                    | FindingKind::SignalingLost
-            )
+            && finding.kind != FindingKind::RuleBroken
     })
 }
 

@@ -286,7 +286,8 @@ impl State {
 
     /// The broadcaster hears a viewer's offer, made of its own.
     fn reflect(&self, viewer: u32, value: &Value) {
-        let mut value = value.clone();
+        // Another text than the broadcaster's own: it is the viewer's.
+        let mut value = edit::answer_anew(value).unwrap_or_else(|| value.clone());
         if let Some(fields) = value.as_object_mut() {
             let id = self.ids.get(&viewer).cloned().unwrap_or_default();
             fields.insert("from".to_owned(), Value::from(id));

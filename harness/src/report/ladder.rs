@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use self::draw::{Canvas, Shape};
 use self::frame::{Frame, FrameKind, clipped};
+use crate::check::Severity;
 use crate::rules::Diagnosis;
 use crate::trace::{FrameWay, TraceEvent, TraceKind};
 
@@ -486,6 +487,8 @@ impl Columns {
                 .to_owned(),
             "a peer and the signaling server; `x` ends one that never arrived. `*` is what a peer's own connection does."
                 .to_owned(),
+            "`(!)` says what is odd about a message, and `<<<` marks what a cause or a broken rule names."
+                .to_owned(),
         ];
         if let Some(only) = &ladder.only
             && !ladder.peers.iter().any(|peer| is_called(&peer.label, only))
@@ -797,14 +800,18 @@ fn tags(ladder: &Ladder, diagnosis: &Diagnosis) -> HashMap<u64, Vec<String>> {
                 let tag = if broken.contains(&last.number) {
                     format!("<<< {kind}")
                 } else {
-                    format!("<<< the last step that was right: {kind}")
+                    format!("<<< right until here; what should follow is missing: {kind}")
                 };
                 tags.entry(last.number).or_default().push(tag);
             }
             (None, None) => {}
         }
     }
-    for finding in &diagnosis.findings {
+    for finding in diagnosis
+        .findings
+        .iter()
+        .filter(|finding| finding.severity > Severity::Note)
+    {
         let tag = format!("<<< {}", clipped(&finding.rule, 12));
         let of_event = tags.entry(finding.effect.number).or_default();
         if of_event.len() < MAX_TAGS * 4 {

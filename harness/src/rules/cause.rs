@@ -6,6 +6,7 @@ use super::finding::{Cause, CauseKind, EventRef};
 use super::link::Link;
 use super::relay::Sent;
 use super::{Bot, Checker};
+use crate::check::Severity;
 
 /// A cause in the making.
 struct Found {
@@ -29,7 +30,10 @@ pub(super) fn of(checker: &Checker) -> Vec<Cause> {
             let of_both = |peer: &str| {
                 peer == label || Some(peer) == broadcaster_of(checker, viewer).map(|(label, _)| label)
             };
-            let rules = checker.findings.iter().filter(|finding| of_both(&finding.peer));
+            let rules = checker
+                .findings
+                .iter()
+                .filter(|finding| finding.severity > Severity::Note && of_both(&finding.peer));
             let mut rules: Vec<String> = rules.map(|finding| finding.rule.clone()).collect();
             rules.sort();
             rules.dedup();

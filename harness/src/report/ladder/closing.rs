@@ -5,6 +5,8 @@
 use super::draw::{WIDTH, wrapped};
 use super::frame::clipped;
 use super::{Columns, Ladder, is_called, natural};
+use std::collections::BTreeSet;
+
 use crate::check::Severity;
 use crate::rules::{CauseKind, Diagnosis, EventRef, RuleFinding};
 
@@ -94,6 +96,18 @@ fn rules(lines: &mut Vec<String>, ladder: &Ladder, columns: &Columns, diagnosis:
             None => folded.push((finding, 1)),
         }
     }
+    let (mut folded, notes): (Vec<_>, Vec<_>) = folded
+        .into_iter()
+        .partition(|(finding, _)| finding.severity > Severity::Note);
+    if !notes.is_empty() {
+        let rules: BTreeSet<&str> = notes.iter().map(|(finding, _)| finding.rule.as_str()).collect();
+        let rules: Vec<&str> = rules.into_iter().collect();
+        lines.push(String::new());
+        lines.push(clipped(
+            &format!("Noted, and of no consequence here: {}", rules.join(", ")),
+            WIDTH,
+        ));
+    }
     if folded.is_empty() {
         return;
     }
@@ -114,10 +128,8 @@ fn rules(lines: &mut Vec<String>, ladder: &Ladder, columns: &Columns, diagnosis:
             &format!("  {} {severity}, {}{times}", finding.rule, event(&finding.effect)),
             WIDTH,
         ));
-        if finding.severity > Severity::Note {
-            sentence(lines, "what:", &finding.message);
-            sentence(lines, "fix:", &finding.fix);
-        }
+        sentence(lines, "what:", &finding.message);
+        sentence(lines, "fix:", &finding.fix);
     }
     more(lines, folded.len(), MAX_RULES, "rules");
 }

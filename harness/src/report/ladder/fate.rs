@@ -369,7 +369,7 @@ fn between_server_and_peers(ladder: &mut Ladder, mut hops: Hops) {
             frame.at_us,
             *to,
             label,
-            "(never arrived)".to_owned(),
+            "(never arrived) as the server sent it".to_owned(),
         );
         half.other.clone_from(&frame.peer);
         more.push(half);
