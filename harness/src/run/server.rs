@@ -62,7 +62,7 @@ pub(super) enum Kind {
     #[cfg(feature = "server")]
     Tcp(SocketAddr, Mutex<Option<std::net::TcpListener>>),
     /// greenroom's in memory.
-    #[cfg(feature = "server")]
+    #[cfg(feature = "sim")]
     Memory(Exchange),
     /// The caller's in memory.
     Callers(Exchange, CallersServer),
@@ -254,7 +254,7 @@ impl Host {
         match &self.kind {
             #[cfg(feature = "server")]
             Kind::Tcp(..) => {}
-            #[cfg(feature = "server")]
+            #[cfg(feature = "sim")]
             Kind::Memory(exchange) => exchange.cut(),
             Kind::Callers(exchange, _) => exchange.cut(),
         }
@@ -265,7 +265,7 @@ impl Host {
         let running = match &self.kind {
             #[cfg(feature = "server")]
             Kind::Tcp(address, bound) => self.start_tcp(*address, bound),
-            #[cfg(feature = "server")]
+            #[cfg(feature = "sim")]
             Kind::Memory(exchange) => Some(self.start_in_memory(exchange)),
             Kind::Callers(exchange, server) => Some(self.start_callers(exchange, server)),
         };
@@ -306,7 +306,7 @@ impl Host {
         }
     }
 
-    #[cfg(feature = "server")]
+    #[cfg(feature = "sim")]
     fn start_in_memory(&self, exchange: &Exchange) -> Running {
         let server = self.own_server();
         let serving = server.clone();
