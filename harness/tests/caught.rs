@@ -8,7 +8,7 @@
 mod support;
 
 use greenroom::net::model::{LinkSpec, Loss};
-use greenroom::{Action, FindingKind, MediaFault, Verdict};
+use greenroom::{Action, FindingKind, MediaFault, Run, Verdict};
 use support::{errors, ms, on_sockets, only_error, report, small};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,10 +65,9 @@ async fn the_last_frame_before_the_end_is_missed_too_when_it_is_dropped() {
 async fn a_link_that_is_wide_enough_explains_no_lost_frame() {
     use greenroom::net::model::{NetworkFile, NetworkPreset};
     let lan = NetworkFile::of_preset(NetworkPreset::Lan);
-    let run = small()
-        .network(lan)
-        .fault(MediaFault::DropFrame { viewer: 1, frame: 30 });
-    let report = run.run().await.unwrap();
+    let drop = MediaFault::DropFrame { viewer: 1, frame: 30 };
+    let run = Run::simulated(1).viewers(2).duration(ms(2_000)).network(lan);
+    let report = run.fault(drop).run().await.unwrap();
     only_error(&report, FindingKind::FramesLost);
 }
 
