@@ -42,3 +42,39 @@ async fn a_random_mutation_that_breaks_a_call_is_named_with_few_exceptions() {
     }
     assert!(missed.len() <= 1, "{missed:#?}");
 }
+
+/// The same faults on real sockets, in real time: nightly, because each takes as long as it takes.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "three minutes of real time; ci/test nightly runs it"]
+async fn faults_on_real_sockets_have_the_same_causes_as_in_the_simulation() {
+    const TRIED: [&str; 18] = [
+        "lose-join",
+        "lose-announcement",
+        "lose-offer",
+        "lose-answer",
+        "misroute-offer",
+        "misroute-answer",
+        "rename-answer",
+        "truncate-answer",
+        "offer-without-mid",
+        "answer-setup-flipped",
+        "wrong-password",
+        "wrong-fingerprint",
+        "wrong-offer-fingerprint",
+        "glare",
+        "drop-stun",
+        "drop-dtls",
+        "drop-rtp",
+        "withhold-key-frames",
+    ];
+    let mut wrong = Vec::new();
+    for name in TRIED {
+        let run = greenroom::Run::embedded().scenario(score::call());
+        let report = run.wire_fault(name, 1).run().await.unwrap();
+        let scored = score::scored(name, &report);
+        if scored.cause != scored.expected_cause {
+            wrong.push(scored);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

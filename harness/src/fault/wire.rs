@@ -262,9 +262,11 @@ impl State {
             .or_else(|| text(value, "from"))
             .or_else(|| text(value, "id"));
         match (party, about) {
-            (Party::Broadcaster, Some(id)) if kind != "joined" => {
-                self.ids.get(&viewer).is_some_and(|known| known == id)
-            }
+            (Party::Broadcaster, Some(id)) if kind != "joined" => match self.ids.get(&viewer) {
+                Some(known) => known == id,
+                // In real time the broadcaster may hear of the viewer before the viewer knows its own name.
+                None => kind == "new-viewer" && !self.ids.values().any(|known| known == id),
+            },
             _ => true,
         }
     }
