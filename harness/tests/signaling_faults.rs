@@ -60,6 +60,22 @@ async fn a_delay_of_50_ms_each_way_makes_the_join_100_ms_longer_and_nothing_else
 }
 
 #[tokio::test]
+async fn a_fault_that_is_planted_leaves_a_bad_way_as_bad_as_it_is() {
+    let lost = || call().wire_fault("lose-answer", 2);
+    let plain = report(lost()).await;
+    let delayed = report(lost().signaling_faults(SignalingSpec {
+        delay: ms(50),
+        ..SignalingSpec::default()
+    }))
+    .await;
+    let added = joined_ms(&delayed).unwrap() - joined_ms(&plain).unwrap();
+    assert!((added - 100.0).abs() <= 1.0, "{added} ms");
+    for report in [&plain, &delayed] {
+        assert_eq!(found(report, FindingKind::NoFirstFrame), ["viewer-2"]);
+    }
+}
+
+#[tokio::test]
 async fn frames_that_overtake_each_other_are_named_and_do_not_keep_our_own_bots_apart() {
     let mut named = 0;
     for seed in greenroom::seeds(1..=20) {

@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use greenroom_signaling::{ClientConfig, CloseReason, ErrorCode, FrameFilter};
+use greenroom_signaling::{ClientConfig, CloseReason, ErrorCode, FrameFate, FrameFilter};
 use tokio::time::Instant;
 
 use super::Shared;
@@ -25,12 +25,28 @@ impl Shared {
         }
     }
 
+    /// What is planted decides which frames pass, and the way to the server what becomes of those.
     fn frame_filter(&self, party: Party) -> Option<FrameFilter> {
-        if let Some(faults) = self.wire_faults.clone() {
-            return Some(FrameFilter::new(move |_, direction, text| {
-                faults.fate(party, direction, text)
-            }));
+        let planted = self.wire_faults.clone();
+        let way = self.signaling_faults(party).map(Mutex::new);
+        if planted.is_none() && way.is_none() {
+            return None;
         }
+        let start = Instant::now();
+        Some(FrameFilter::new(move |now, direction, text| {
+            let fate = match &planted {
+                Some(planted) => planted.fate(party, direction, text),
+                None => FrameFate::Pass,
+            };
+            let Some(way) = &way else { return fate };
+            let since = now.saturating_duration_since(start);
+            let mut way = way.lock().unwrap_or_else(PoisonError::into_inner);
+            in_turn(text, fate, |text| way.fate(since, direction, text))
+        }))
+    }
+
+    /// The way between this bot and the server, if the scenario makes it a bad one.
+    fn signaling_faults(&self, party: Party) -> Option<SignalingFaults> {
         let spec = self
             .scenario
             .network
@@ -49,16 +65,7 @@ impl Shared {
             *dials
         };
         let of_bot = derive(!self.scenario.seed, [self.room_number as u64, number.into()]);
-        let seed = derive(of_bot, [dials, 0]);
-        let faults = Mutex::new(SignalingFaults::new(*spec, seed));
-        let start = Instant::now();
-        Some(FrameFilter::new(move |now, direction, text| {
-            faults.lock().unwrap_or_else(PoisonError::into_inner).fate(
-                now.saturating_duration_since(start),
-                direction,
-                text,
-            )
-        }))
+        Some(SignalingFaults::new(*spec, derive(of_bot, [dials, 0])))
     }
 
     /// The server refused a message.
@@ -85,10 +92,55 @@ impl Shared {
     }
 }
 
+/// The fate of a frame that meets two filters: what the first one lets pass meets the second one, and is as much
+/// later as both say.
+fn in_turn(text: &str, first: FrameFate, mut second: impl FnMut(&str) -> FrameFate) -> FrameFate {
+    let FrameFate::Instead(frames) = first else {
+        return second(text);
+    };
+    let passing = frames.into_iter().flat_map(|frame| match second(&frame.text) {
+        FrameFate::Pass => vec![frame],
+        FrameFate::Instead(mut frames) => {
+            frames.iter_mut().for_each(|late| late.after += frame.after);
+            frames
+        }
+    });
+    FrameFate::Instead(passing.collect())
+}
+
 /// A signaling frame that the dialect cannot read.
 pub(crate) fn undecodable(error: &impl std::fmt::Display) -> PeerError {
     PeerError {
         kind: PeerErrorKind::Protocol,
         message: format!("a signaling frame cannot be read: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use greenroom_signaling::LateFrame;
+
+    use super::*;
+
+    fn late(ms: u64, text: &str) -> LateFrame {
+        LateFrame {
+            after: Duration::from_millis(ms),
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_the_first_filter_lets_pass_meets_the_second_one_and_delays_add_up() {
+        let twice = |text: &str| FrameFate::Instead(vec![late(20, text), late(30, text)]);
+        assert_eq!(in_turn("a", FrameFate::Pass, twice), twice("a"));
+        let first = || FrameFate::Instead(vec![late(0, "b"), late(100, "c")]);
+        let both = [late(20, "b"), late(30, "b"), late(120, "c"), late(130, "c")];
+        assert_eq!(in_turn("a", first(), twice), FrameFate::Instead(both.into()));
+        assert_eq!(in_turn("a", first(), |_| FrameFate::Pass), first());
+        let lost = || FrameFate::Instead(Vec::new());
+        assert_eq!(in_turn("a", lost(), twice), lost());
+        assert_eq!(in_turn("a", first(), |_| lost()), lost());
     }
 }

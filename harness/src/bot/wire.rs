@@ -128,7 +128,7 @@ impl State {
                     });
                 }
             }
-            DatagramKind::Dtls(_) if self.faithful => {
+            DatagramKind::Dtls if self.faithful => {
                 let handshake = &mut self.handshakes[usize::from(datagram.way == Way::In)];
                 for message in handshake.observe(datagram.bytes).into_iter().filter_map(noted) {
                     self.trace.at(datagram.at, &self.label, || TraceKind::Dtls {
@@ -147,10 +147,7 @@ impl State {
                         first_byte: datagram.bytes.first().copied(),
                     });
             }
-            DatagramKind::Dtls(_)
-            | DatagramKind::Unknown
-            | DatagramKind::Rtcp
-            | DatagramKind::TurnChannel => {}
+            DatagramKind::Dtls | DatagramKind::Unknown | DatagramKind::Rtcp | DatagramKind::TurnChannel => {}
         }
     }
 
