@@ -72,13 +72,21 @@ async fn loss_repeats_and_reordering_are_reported_as_they_were_injected() {
         .await;
         let links = report.measured.network.as_ref().unwrap();
         for viewer in &report.measured.viewers {
-            let did = links
-                .iter()
-                .find(|link| {
-                    (link.peer.as_str(), link.direction, link.payload_type)
-                        == (viewer.label.as_str(), Direction::Down, Some(OPUS))
-                })
-                .unwrap();
+            let did_to = |payload_type| {
+                let of = (viewer.label.as_str(), Direction::Down, Some(payload_type));
+                links
+                    .iter()
+                    .find(|link| (link.peer.as_str(), link.direction, link.payload_type) == of)
+                    .map(|link| link.counts)
+                    .unwrap()
+            };
+            assert_eq!(viewer.arrivals.len(), 2, "video and sound: {:?}", viewer.arrivals);
+            for stream in &viewer.arrivals {
+                let did = did_to(stream.payload_type);
+                let of = (&viewer.label, stream.payload_type);
+                assert_eq!(stream.arrived, did.delivered + did.duplicated, "{of:?}");
+            }
+            let did = did_to(OPUS);
             let saw = viewer
                 .arrivals
                 .iter()
@@ -88,7 +96,6 @@ async fn loss_repeats_and_reordering_are_reported_as_they_were_injected() {
                 did.lost > 10 && did.duplicated > 10 && did.reordered > 10,
                 "{did:?}"
             );
-            assert_eq!(saw.arrived, did.delivered + did.duplicated, "{}", viewer.label);
             assert_eq!(saw.again, did.duplicated, "{}", viewer.label);
             assert_eq!(saw.out_of_order, did.reordered, "{}", viewer.label);
             assert_eq!(viewer.sound_tally.expected, did.sent, "{}", viewer.label);

@@ -15,7 +15,7 @@ use super::quality::QualityFigures;
 use super::sound::SoundFigures;
 use super::tone::ToneFigures;
 use crate::media::verify::Tally;
-use crate::net::model::Direction;
+use crate::net::model::{Direction, LinkCounts};
 
 /// How received frames were judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,8 +85,7 @@ pub struct ServerEnded {
     pub why: String,
 }
 
-/// What one link of the simulated network did to one flow, in datagrams. `sent` is `delivered + lost +
-/// queue_dropped + too_large`.
+/// What one link of the simulated network did to one flow, in datagrams.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkFigures {
     /// Whose link.
@@ -95,22 +94,9 @@ pub struct LinkFigures {
     pub direction: Direction,
     /// RTP payload type; absent for everything that is no RTP.
     pub payload_type: Option<u8>,
-    /// Given to the link.
-    pub sent: u64,
-    /// Arrived, each counted once.
-    pub delivered: u64,
-    /// Lost on the way.
-    pub lost: u64,
-    /// Dropped because the queue was full.
-    pub queue_dropped: u64,
-    /// Dropped because they were larger than the MTU.
-    pub too_large: u64,
-    /// Second copies that arrived.
-    pub duplicated: u64,
-    /// Arrived with a bit flipped.
-    pub corrupted: u64,
-    /// Came after one of the same flow that was sent later (RFC 4737 section 3.3).
-    pub reordered: u64,
+    /// What became of its datagrams.
+    #[serde(flatten)]
+    pub counts: LinkCounts,
 }
 
 /// Messages on data channels, by direction.

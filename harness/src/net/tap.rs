@@ -1,7 +1,7 @@
 //! The datagram tap: what can be read of a connection's traffic without its keys.
 //!
-//! Owns the classification of datagrams (RFC 7983 section 7) and of DTLS handshake records. It never
-//! changes what it sees.
+//! Owns the classification of datagrams (RFC 7983 section 7). It never changes what it sees, and reads no further
+//! than RTP's header.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -58,8 +58,8 @@ pub struct Datagram<'a> {
 pub enum DatagramKind {
     /// STUN (RFC 8489).
     Stun,
-    /// A DTLS record (RFC 6347); the handshake type when it is an unencrypted handshake record.
-    Dtls(Option<u8>),
+    /// DTLS records (RFC 6347).
+    Dtls,
     /// A TURN ChannelData message (RFC 8656 section 12.4).
     TurnChannel,
     /// RTP, with the header fields that SRTP leaves in clear.
@@ -77,15 +77,12 @@ pub enum DatagramKind {
     Unknown,
 }
 
-/// DTLS handshake type 1: ClientHello (RFC 6347 section 4.3.2).
-pub const CLIENT_HELLO: u8 = 1;
-
 impl DatagramKind {
     /// Classifies a datagram; total, whatever the bytes.
     pub fn of(bytes: &[u8]) -> Self {
         match bytes.first() {
             Some(0..=3) => Self::Stun,
-            Some(20..=63) => Self::Dtls(dtls_handshake_type(bytes)),
+            Some(20..=63) => Self::Dtls,
             Some(64..=79) => Self::TurnChannel,
             Some(128..=191) => match bytes {
                 // RTCP packet types 192-223 share the byte with RTP's marker and payload type.
@@ -102,14 +99,6 @@ impl DatagramKind {
     }
 }
 
-/// The handshake type of a plain-text handshake record: content type 22 in epoch 0.
-fn dtls_handshake_type(bytes: &[u8]) -> Option<u8> {
-    match bytes {
-        [22, _, _, 0, 0, rest @ ..] => rest.get(8).copied(),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,10 +106,7 @@ mod tests {
     #[test]
     fn datagrams_are_told_apart_by_their_first_bytes() {
         assert_eq!(DatagramKind::of(&[0, 1, 0, 0]), DatagramKind::Stun);
-        let hello = [22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 50, CLIENT_HELLO, 0];
-        assert_eq!(DatagramKind::of(&hello), DatagramKind::Dtls(Some(CLIENT_HELLO)));
-        let encrypted = [22, 254, 253, 0, 1, 0, 0, 0, 0, 0, 0, 0, 50, CLIENT_HELLO, 0];
-        assert_eq!(DatagramKind::of(&encrypted), DatagramKind::Dtls(None));
+        assert_eq!(DatagramKind::of(&[22, 254, 253, 0, 0]), DatagramKind::Dtls);
         let rtp = [128, 0xe6, 0, 1, 0, 0, 0, 2, 0, 0, 0, 9, 5];
         assert_eq!(
             DatagramKind::of(&rtp),
@@ -139,6 +125,6 @@ mod tests {
         for bytes in [&[][..], &[128], &[128, 96, 0], &[255, 255], &[10]] {
             assert_eq!(DatagramKind::of(bytes), DatagramKind::Unknown, "{bytes:?}");
         }
-        assert_eq!(DatagramKind::of(&[22]), DatagramKind::Dtls(None));
+        assert_eq!(DatagramKind::of(&[22]), DatagramKind::Dtls);
     }
 }

@@ -11,7 +11,7 @@ use crate::check::{Severity, Verdict, breaches};
 use crate::measure::distribution::Summary;
 use crate::measure::measured::{JudgedAt, LinkFigures};
 use crate::media::verify::Tally;
-use crate::net::model::Direction;
+use crate::net::model::{Direction, LinkCounts};
 
 /// Findings that are printed; the report file has them all.
 const SHOWN_FINDINGS: usize = 12;
@@ -283,19 +283,19 @@ fn streams(out: &mut String, report: &Report) -> std::fmt::Result {
 /// What the simulated network did on the way to viewers.
 fn network(out: &mut String, links: &[LinkFigures]) -> std::fmt::Result {
     let down = || links.iter().filter(|link| link.direction == Direction::Down);
-    let sum = |field: fn(&LinkFigures) -> u64| down().map(field).sum::<u64>();
+    let sum = |field: fn(&LinkCounts) -> u64| down().map(|link| field(&link.counts)).sum::<u64>();
     writeln!(
         out,
         "network      the model delivered {} of {} datagrams: {} lost, {} dropped in full queues, {} too large; \
          {} copied, {} spoiled, {} overtaken",
-        sum(|link| link.delivered),
-        sum(|link| link.sent),
-        sum(|link| link.lost),
-        sum(|link| link.queue_dropped),
-        sum(|link| link.too_large),
-        sum(|link| link.duplicated),
-        sum(|link| link.corrupted),
-        sum(|link| link.reordered)
+        sum(|counts| counts.delivered),
+        sum(|counts| counts.sent),
+        sum(|counts| counts.lost),
+        sum(|counts| counts.queue_dropped),
+        sum(|counts| counts.too_large),
+        sum(|counts| counts.duplicated),
+        sum(|counts| counts.corrupted),
+        sum(|counts| counts.reordered)
     )
 }
 

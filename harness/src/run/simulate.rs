@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{Run, RunError, prepare};
 use crate::bot::Shared;
 use crate::measure::measured::LinkFigures;
-use crate::net::model::{Direction, Flow, LinkCounts};
+use crate::net::model::{Direction, Flow};
 use crate::report::{Report, Simulated};
 use crate::scenario::Party;
 
@@ -84,29 +84,16 @@ pub(super) fn add_links(shared: &Shared, all: &mut Option<Vec<LinkFigures>>) {
             Party::Viewer(number) => format!("viewer-{number}"),
         });
         for (direction, flows) in [Direction::Up, Direction::Down].into_iter().zip(flows) {
-            let links = flows
-                .all()
-                .map(|(flow, counts)| figures(peer.clone(), direction, flow, counts));
+            let links = flows.all().map(|(flow, counts)| LinkFigures {
+                peer: peer.clone(),
+                direction,
+                payload_type: match flow {
+                    Flow::Rtp(payload_type) => Some(payload_type),
+                    Flow::Other => None,
+                },
+                counts,
+            });
             all.get_or_insert_default().extend(links);
         }
-    }
-}
-
-fn figures(peer: String, direction: Direction, flow: Flow, counts: LinkCounts) -> LinkFigures {
-    LinkFigures {
-        peer,
-        direction,
-        payload_type: match flow {
-            Flow::Rtp(payload_type) => Some(payload_type),
-            Flow::Other => None,
-        },
-        sent: counts.sent,
-        delivered: counts.delivered,
-        lost: counts.lost,
-        queue_dropped: counts.queue_dropped,
-        too_large: counts.too_large,
-        duplicated: counts.duplicated,
-        corrupted: counts.corrupted,
-        reordered: counts.reordered,
     }
 }

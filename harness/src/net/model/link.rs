@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::random::{Random, to_unit};
 use super::spec::{LinkSpec, Loss};
 
@@ -28,7 +30,7 @@ pub struct Arrival {
 
 /// What became of the datagrams of one link, as the receiver counts it if it waits for all of them.
 /// `sent` is `delivered + lost + queue_dropped + too_large`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkCounts {
     /// Given to the link.
     pub sent: u64,

@@ -1,9 +1,11 @@
 //! A simulated STUN server: a Binding request in, the success response out (RFC 8489).
 //!
-//! Owns the bytes of both. It knows neither credentials nor fingerprints, which gathering does not use,
+//! Owns the bytes of the response. It knows neither credentials nor fingerprints, which gathering does not use,
 //! and stays silent where it has nothing to say.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use crate::net::stun::{BINDING, StunClass, StunMessage};
 
 /// Where the network hosts the server (an address for documentation, RFC 5737; the port of RFC 8489).
 pub const STUN_SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 1), 3_478));
@@ -11,8 +13,7 @@ pub const STUN_SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::n
 /// RFC 8489 section 5.
 const HEADER: usize = 20;
 const MAGIC_COOKIE: u32 = 0x2112_a442;
-/// RFC 8489 section 18.2: method Binding as request and as success response.
-const BINDING_REQUEST: u16 = 0x0001;
+/// RFC 8489 section 18.2: method Binding as a success response.
 const BINDING_SUCCESS: u16 = 0x0101;
 /// RFC 8489 section 14.2.
 const XOR_MAPPED_ADDRESS: u16 = 0x0020;
@@ -23,12 +24,15 @@ pub fn answer(datagram: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
     let SocketAddr::V4(source) = source else {
         return None;
     };
-    let transaction_id = binding_request(datagram)?;
+    let request = StunMessage::parse(datagram).ok()?;
+    if (request.class, request.method) != (StunClass::Request, BINDING) {
+        return None;
+    }
     let mut response = Vec::with_capacity(HEADER + 12);
     response.extend(BINDING_SUCCESS.to_be_bytes());
     response.extend(12_u16.to_be_bytes());
     response.extend(MAGIC_COOKIE.to_be_bytes());
-    response.extend(transaction_id);
+    response.extend(request.transaction_id);
     response.extend(XOR_MAPPED_ADDRESS.to_be_bytes());
     response.extend(8_u16.to_be_bytes());
     response.extend([0, FAMILY_IPV4]);
@@ -36,15 +40,6 @@ pub fn answer(datagram: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
     response.extend((source.port() ^ (MAGIC_COOKIE >> 16) as u16).to_be_bytes());
     response.extend((source.ip().to_bits() ^ MAGIC_COOKIE).to_be_bytes());
     Some(response)
-}
-
-/// The transaction id of a Binding request, with the checks of RFC 8489 section 6.3.
-fn binding_request(datagram: &[u8]) -> Option<&[u8]> {
-    let (header, attributes) = datagram.split_at_checked(HEADER)?;
-    let field = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
-    let cookie = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
-    let whole = usize::from(field(2)) == attributes.len() && attributes.len() % 4 == 0;
-    (field(0) == BINDING_REQUEST && cookie == MAGIC_COOKIE && whole).then_some(&header[8..])
 }
 
 #[cfg(test)]
