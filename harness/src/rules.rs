@@ -9,10 +9,11 @@ mod cause;
 pub mod document;
 mod finding;
 mod link;
-mod message;
+pub(crate) mod message;
 mod negotiation;
 mod relay;
 mod sdp;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -20,6 +21,7 @@ use self::link::Link;
 use self::message::{DescriptionKind, Message};
 use self::negotiation::{SdpKind, Side};
 use self::relay::{Arrival, Relay};
+use self::words::{connection_of, described, summary};
 use crate::engine::{ConnectionState, IceConnectionState};
 use crate::media::kind::MediaKind;
 use crate::trace::{FrameWay, TraceEvent, TraceKind};
@@ -49,7 +51,6 @@ pub struct Checker {
     /// Labels by the names that a server gave.
     labels: BTreeMap<String, String>,
     relay: Relay,
-    /// What the server's own end of connections saw, by peer: whether it received anything from it.
     findings: Vec<RuleFinding>,
     dropped: u64,
     quotable: VecDeque<EventRef>,
@@ -218,13 +219,7 @@ impl Checker {
         self.remember(&at);
         let mut found = Vec::new();
         let quotable = &self.quotable;
-        let refs = |number: u64| {
-            quotable
-                .iter()
-                .rev()
-                .find(|event| event.number == number)
-                .cloned()
-        };
+        let refs = |number| quoted(quotable, number);
         let Some(bot) = self.bots.get_mut(label) else {
             return;
         };
@@ -287,7 +282,7 @@ impl Checker {
             }
             Message::State { version, .. } => return self.room_state(&label, *version, at),
             Message::Chat { seq } => return self.chat(&label, *seq, at),
-            Message::Unreadable => {
+            Message::Malformed { .. } | Message::Unreadable => {
                 self.bot(&label).unreadable.get_or_insert(at);
                 return;
             }
@@ -319,13 +314,7 @@ impl Checker {
             found.push(RuleFinding::new(rule, &label, text, at.clone()).because_of(Some(later)));
         }
         let quotable = &self.quotable;
-        let refs = |number: u64| {
-            quotable
-                .iter()
-                .rev()
-                .find(|event| event.number == number)
-                .cloned()
-        };
+        let refs = |number| quoted(quotable, number);
         let Some(bot) = self.bots.get_mut(&label) else {
             return;
         };
@@ -419,9 +408,6 @@ impl Checker {
 
     fn of_connection(&mut self, event: &TraceEvent, kind: &TraceKind) {
         let Some(connection) = connection_of(kind) else {
-            if matches!(kind, TraceKind::SignalingError { .. }) {
-                return;
-            }
             return;
         };
         let what = summary(kind);
@@ -540,80 +526,17 @@ impl Checker {
     }
 }
 
+/// The event with this number, if it is still remembered.
+fn quoted(quotable: &VecDeque<EventRef>, number: u64) -> Option<EventRef> {
+    let event = quotable.iter().rev().find(|event| event.number == number);
+    event.cloned()
+}
+
 fn sdp_kind(kind: DescriptionKind) -> SdpKind {
     match kind {
         DescriptionKind::Offer => SdpKind::Offer,
         DescriptionKind::Answer => SdpKind::Answer,
         DescriptionKind::Pranswer => SdpKind::Pranswer,
         DescriptionKind::Rollback => SdpKind::Rollback,
-    }
-}
-
-fn described(way: FrameWay, message: &Message) -> String {
-    let name = message.name();
-    match (way, message.peer()) {
-        (FrameWay::Out, Some(peer)) => format!("sent {name} to {peer}"),
-        (FrameWay::In, Some(peer)) => format!("got {name} from {peer}"),
-        (FrameWay::Out, None) => format!("sent {name}"),
-        (FrameWay::In, None) => format!("got {name}"),
-    }
-}
-
-fn connection_of(kind: &TraceKind) -> Option<u64> {
-    match kind {
-        TraceKind::LocalDescription { connection, .. }
-        | TraceKind::RemoteDescriptionApplied { connection }
-        | TraceKind::CandidateQueued { connection }
-        | TraceKind::Ice { connection, .. }
-        | TraceKind::Connection { connection, .. }
-        | TraceKind::Stun { connection, .. }
-        | TraceKind::Dtls { connection, .. }
-        | TraceKind::Rtp { connection, .. }
-        | TraceKind::Unclassified { connection, .. }
-        | TraceKind::FirstPacket { connection, .. }
-        | TraceKind::FirstFrame { connection, .. }
-        | TraceKind::EngineError { connection, .. } => Some(*connection),
-        _ => None,
-    }
-}
-
-/// An event of a connection in a few words.
-fn summary(kind: &TraceKind) -> String {
-    let way = |way: &FrameWay| match way {
-        FrameWay::Out => "sent",
-        FrameWay::In => "got",
-    };
-    match kind {
-        TraceKind::LocalDescription { sdp_type, .. } => format!("made its {sdp_type}"),
-        TraceKind::RemoteDescriptionApplied { .. } => "applied the remote description".to_owned(),
-        TraceKind::CandidateQueued { .. } => "kept an early candidate".to_owned(),
-        TraceKind::Ice { state, .. } => format!("ICE {state:?}").to_lowercase(),
-        TraceKind::Connection { state, .. } => format!("connection {state:?}").to_lowercase(),
-        TraceKind::Stun {
-            way: passed, message, ..
-        } => format!("{} a STUN {}", way(passed), message.class),
-        TraceKind::Dtls {
-            way: passed, message, ..
-        } => {
-            let name = match message {
-                crate::trace::DtlsSeen::ClientHello { .. } => "ClientHello",
-                crate::trace::DtlsSeen::ServerHello { .. } => "ServerHello",
-                crate::trace::DtlsSeen::Certificate { .. } => "certificate",
-                crate::trace::DtlsSeen::ChangeCipherSpec => "ChangeCipherSpec",
-                crate::trace::DtlsSeen::Alert { .. } => "DTLS alert",
-                crate::trace::DtlsSeen::PlaintextData => "data in clear",
-            };
-            format!("{} a {name}", way(passed))
-        }
-        TraceKind::Rtp {
-            way: passed,
-            payload_type,
-            ..
-        } => format!("{} RTP of payload type {payload_type}", way(passed)),
-        TraceKind::Unclassified { .. } => "a datagram of no kind".to_owned(),
-        TraceKind::FirstPacket { media, .. } => format!("first {media} packet"),
-        TraceKind::FirstFrame { .. } => "first key frame".to_owned(),
-        TraceKind::EngineError { message, .. } => message.clone(),
-        _ => "event".to_owned(),
     }
 }

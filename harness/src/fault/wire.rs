@@ -172,7 +172,7 @@ impl RoomFaults {
             *of == viewer
                 && match DatagramKind::of(datagram) {
                     DatagramKind::Stun => drops == Drops::Stun,
-                    DatagramKind::Dtls(_) => drops == Drops::Dtls,
+                    DatagramKind::Dtls => drops == Drops::Dtls,
                     DatagramKind::Rtp { .. } => drops == Drops::Rtp,
                     _ => false,
                 }

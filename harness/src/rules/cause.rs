@@ -513,7 +513,9 @@ impl Ends<'_> {
                 shown_by: Some(at.clone()),
             };
         }
-        if missing.len() == ways_total() || (missing.len() == 1 && toward.answers_in + from.answers_in == 0) {
+        // Candidates of one side are enough, if the other side's checks tell it the address (RFC 8445 section 7.3.1.3).
+        let neither_way = missing.len() == 2;
+        if neither_way || (missing.len() == 1 && toward.answers_in + from.answers_in == 0) {
             missing.sort_by_key(|found| found.kind);
             if let Some(found) = missing.into_iter().next() {
                 return found;
@@ -577,11 +579,6 @@ impl Ends<'_> {
             },
         })
     }
-}
-
-/// Both ways.
-const fn ways_total() -> usize {
-    2
 }
 
 /// Whether candidates stand in a description: the local one's, or the remote one's.

@@ -1,4 +1,4 @@
-//! Signaling frames as the checker reads them: who says what to whom.
+//! Signaling frames as the checker and the ladder read them: who says what to whom.
 //!
 //! Owns the reading of greenroom's protocol and of whatever names its messages alike. It is total, keeps no state
 //! and judges nothing.
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// What a frame says. Names of peers are those that the server gave.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Message {
+pub(crate) enum Message {
     /// A peer wants to enter a room.
     Join { broadcaster: bool, room: String },
     /// A peer is in the room.
@@ -47,13 +47,15 @@ pub(super) enum Message {
     Leave,
     /// Something else that can be read.
     Other,
-    /// Something that cannot.
+    /// A negotiation message whose body is not one; `rest` is all of it but whom it is for or from.
+    Malformed { peer: Option<String>, rest: String },
+    /// No message.
     Unreadable,
 }
 
 /// The kind of a description that is signaled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DescriptionKind {
+pub(crate) enum DescriptionKind {
     Offer,
     Answer,
     Pranswer,
@@ -73,7 +75,7 @@ impl DescriptionKind {
 
 /// W3C `RTCIceCandidateInit`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct CandidateInit {
+pub(crate) struct CandidateInit {
     pub(super) candidate: String,
     pub(super) mid: Option<String>,
     pub(super) index: Option<u64>,
@@ -83,17 +85,25 @@ pub(super) struct CandidateInit {
 impl Message {
     /// Reads a frame.
     pub(super) fn read(frame: &str) -> Self {
+        Self::named(frame).1
+    }
+
+    /// Reads a frame: its own word for what it is, empty without one, and what it says.
+    pub(crate) fn named(frame: &str) -> (String, Self) {
         match serde_json::from_str::<Value>(frame) {
-            Ok(value) if value.is_object() => Self::of(&value),
-            _ => Self::Unreadable,
+            Ok(value) if value.is_object() => {
+                let word = value.get("type").and_then(Value::as_str).unwrap_or_default();
+                (word.to_owned(), Self::of(word, &value))
+            }
+            _ => (String::new(), Self::Unreadable),
         }
     }
 
-    fn of(value: &Value) -> Self {
+    fn of(word: &str, value: &Value) -> Self {
         let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
         let peer = || text("from").or_else(|| text("to"));
         let id = || text("id").unwrap_or_default();
-        match value.get("type").and_then(Value::as_str).unwrap_or_default() {
+        match word {
             role @ ("broadcaster" | "viewer") => Self::Join {
                 broadcaster: role == "broadcaster",
                 room: text("room").unwrap_or_default(),
@@ -108,8 +118,11 @@ impl Message {
             },
             "new-viewer" | "broadcaster-joined" => Self::PeerJoined { id: id() },
             "viewer-left" | "broadcaster-left" => Self::PeerLeft { id: id() },
-            kind @ ("offer" | "answer") => Self::description(value.get(kind), peer()),
-            "candidate" => Self::candidate(value.get("candidate"), peer()),
+            kind @ ("offer" | "answer") => {
+                Self::description(value.get(kind), peer()).unwrap_or_else(|| Self::malformed(value, peer()))
+            }
+            "candidate" => Self::candidate(value.get("candidate"), peer())
+                .unwrap_or_else(|| Self::malformed(value, peer())),
             "end-of-candidates" => Self::EndOfCandidates {
                 peer: peer(),
                 ufrag: text("usernameFragment"),
@@ -130,29 +143,30 @@ impl Message {
         }
     }
 
-    fn description(body: Option<&Value>, peer: Option<String>) -> Self {
-        let field = |name: &str| body.and_then(|body| body.get(name)).and_then(Value::as_str);
-        let kind = match field("type") {
-            Some("offer") => DescriptionKind::Offer,
-            Some("answer") => DescriptionKind::Answer,
-            Some("pranswer") => DescriptionKind::Pranswer,
-            Some("rollback") => DescriptionKind::Rollback,
-            _ => return Self::Unreadable,
-        };
-        match field("sdp") {
-            Some(sdp) => Self::Description {
-                peer,
-                kind,
-                sdp: sdp.to_owned(),
-            },
-            None => Self::Unreadable,
+    fn malformed(value: &Value, peer: Option<String>) -> Self {
+        let mut rest = value.clone();
+        if let Some(fields) = rest.as_object_mut() {
+            fields.retain(|name, _| name != "from" && name != "to");
         }
+        let rest = rest.to_string();
+        Self::Malformed { peer, rest }
     }
 
-    fn candidate(body: Option<&Value>, peer: Option<String>) -> Self {
-        let Some(body) = body.filter(|body| body.is_object()) else {
-            return Self::Unreadable;
+    fn description(body: Option<&Value>, peer: Option<String>) -> Option<Self> {
+        let field = |name: &str| body?.get(name)?.as_str();
+        let kind = match field("type")? {
+            "offer" => DescriptionKind::Offer,
+            "answer" => DescriptionKind::Answer,
+            "pranswer" => DescriptionKind::Pranswer,
+            "rollback" => DescriptionKind::Rollback,
+            _ => return None,
         };
+        let sdp = field("sdp")?.to_owned();
+        Some(Self::Description { peer, kind, sdp })
+    }
+
+    fn candidate(body: Option<&Value>, peer: Option<String>) -> Option<Self> {
+        let body = body.filter(|body| body.is_object())?;
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
         let candidate = CandidateInit {
             candidate: text("candidate").unwrap_or_default(),
@@ -162,16 +176,14 @@ impl Message {
         };
         if candidate.candidate.is_empty() {
             // A browser's way to say the end of a generation (W3C webrtc-pc 4.8.1.1).
-            return Self::EndOfCandidates {
-                peer,
-                ufrag: candidate.ufrag,
-            };
+            let ufrag = candidate.ufrag;
+            return Some(Self::EndOfCandidates { peer, ufrag });
         }
-        Self::Candidate { peer, candidate }
+        Some(Self::Candidate { peer, candidate })
     }
 
     /// Whom a negotiation message is for or from.
-    pub(super) fn peer(&self) -> Option<&str> {
+    pub(crate) fn peer(&self) -> Option<&str> {
         match self {
             Self::Description { peer, .. }
             | Self::Candidate { peer, .. }
@@ -181,7 +193,7 @@ impl Message {
     }
 
     /// What it is, in a word or two.
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Join { .. } => "join",
             Self::Joined { .. } => "joined",
@@ -195,12 +207,12 @@ impl Message {
             Self::Error { .. } => "error",
             Self::Leave => "leave",
             Self::Other => "message",
-            Self::Unreadable => "unreadable frame",
+            Self::Malformed { .. } | Self::Unreadable => "unreadable frame",
         }
     }
 
     /// What stays the same when a server relays it: the message without whom it is for or from.
-    pub(super) fn content(&self) -> Option<String> {
+    pub(crate) fn content(&self) -> Option<String> {
         match self {
             Self::Description { kind, sdp, .. } => Some(format!("{}\n{sdp}", kind.name())),
             Self::Candidate { candidate, .. } => Some(format!("candidate\n{candidate:?}")),
@@ -246,15 +258,24 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_said_to_be_so() {
-        for frame in [
-            "",
-            "[]",
-            "{",
-            r#"{"type":"offer","offer":{"type":"offer"}}"#,
-            r#"{"type":"candidate"}"#,
-        ] {
+        for frame in ["", "[]", "{"] {
             assert_eq!(Message::read(frame), Message::Unreadable, "{frame}");
         }
+        let of = |frame| match Message::read(frame) {
+            Message::Malformed { peer, rest } => (peer, rest),
+            other => panic!("{other:?}"),
+        };
+        let (peer, rest) = of(r#"{"type":"offer","to":"v1","offer":{"type":"offer"}}"#);
+        assert_eq!(peer.as_deref(), Some("v1"));
+        assert_eq!(
+            rest,
+            of(r#"{"type":"offer","from":"b1","offer":{"type":"offer"}}"#).1
+        );
+        assert_ne!(
+            rest,
+            of(r#"{"type":"offer","offer":{"type":"maybe","sdp":""}}"#).1
+        );
+        assert_eq!(of(r#"{"type":"candidate"}"#).0, None);
         assert_eq!(Message::read(r#"{"type":"mute"}"#), Message::Other);
     }
 

@@ -613,7 +613,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_whole() {
-        assert_eq!(all().len(), ALL.len());
+    fn every_name_finds_its_own_fault() {
+        for fault in all() {
+            let found = crate::fault::wire::find(fault.name).map(|found| found.about);
+            assert_eq!(found, Some(fault.about), "{}", fault.name);
+        }
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! Owns the wording around causes and findings, whose sentences are the checker's.
 
+use super::columns::natural;
 use super::draw::{WIDTH, wrapped};
 use super::frame::clipped;
-use super::{Columns, Ladder, is_called, natural};
+use super::{Columns, Ladder, is_called};
 use std::collections::BTreeSet;
 
 use crate::check::Severity;

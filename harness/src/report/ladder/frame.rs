@@ -1,9 +1,9 @@
 //! Signaling frames in the words of the ladder.
 //!
-//! Owns the reading of a frame into a short name, whom it is for or from, and a number for its content. It is total
-//! and judges nothing: whether a frame was right is the checker's question.
+//! Owns a frame's short name, whom it is for, from or about, and a number for its content. It reads no JSON, which
+//! the checker's reader does, and judges nothing: whether a frame was right is the checker's question.
 
-use serde_json::Value;
+use crate::rules::message::Message;
 
 /// Characters of a name that comes out of a frame.
 const MAX_NAME: usize = 60;
@@ -37,89 +37,51 @@ pub(super) enum FrameKind {
 
 impl Frame {
     pub(super) fn read(frame: &str) -> Self {
-        let text = number(frame);
-        match serde_json::from_str::<Value>(frame) {
-            Ok(value) if value.is_object() => {
-                let (name, kind, peer) = of(&value);
-                Self {
-                    name: clipped(&name, MAX_NAME),
-                    kind,
-                    peer,
-                    text,
-                }
-            }
-            _ => Self {
-                name: format!("unreadable frame of {} bytes", frame.len()),
-                kind: FrameKind::Other,
-                peer: None,
-                text,
-            },
+        let (word, message) = Message::named(frame);
+        let (name, kind) = of(word, &message, frame.len());
+        let peer = match message {
+            Message::PeerJoined { id } | Message::PeerLeft { id } => Some(id),
+            Message::Error { to, .. } => to,
+            Message::Malformed { peer, .. } => peer,
+            message => message.peer().map(str::to_owned),
+        };
+        Self {
+            name: clipped(&name, MAX_NAME),
+            kind,
+            peer,
+            text: number(frame),
         }
     }
 }
 
-fn of(value: &Value) -> (String, FrameKind, Option<String>) {
-    let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-    let peer = || text("from").or_else(|| text("to"));
-    let id = || text("id").unwrap_or_default();
-    let kind = text("type").unwrap_or_default();
-    match kind.as_str() {
-        "broadcaster" | "viewer" => {
-            let broadcaster = kind == "broadcaster";
-            (format!("join as {kind}"), FrameKind::Join { broadcaster }, None)
+fn of(word: String, message: &Message, bytes: usize) -> (String, FrameKind) {
+    let relayed = |content: &str, foldable: bool| {
+        let content = number(content);
+        FrameKind::Relayed { content, foldable }
+    };
+    let content = message.content();
+    match (message, &content) {
+        (Message::Join { broadcaster, .. }, _) => {
+            let broadcaster = *broadcaster;
+            (format!("join as {word}"), FrameKind::Join { broadcaster })
         }
-        "joined" => (format!("joined {}", id()), FrameKind::Joined(id()), None),
-        "new-viewer" | "broadcaster-joined" | "viewer-left" | "broadcaster-left" => {
-            (format!("{kind} {}", id()), FrameKind::Told, Some(id()))
+        (Message::Joined { id, .. }, _) => (format!("joined {id}"), FrameKind::Joined(id.clone())),
+        (Message::PeerJoined { id } | Message::PeerLeft { id }, _) => {
+            (format!("{word} {id}"), FrameKind::Told)
         }
-        "offer" | "answer" => {
-            let field = |name: &str| {
-                value
-                    .get(&kind)
-                    .and_then(|body| body.get(name))
-                    .and_then(Value::as_str)
-            };
-            let said = field("type").unwrap_or(&kind);
-            let content = number(&format!("{said}\n{}", field("sdp").unwrap_or_default()));
-            let foldable = false;
-            (said.to_owned(), FrameKind::Relayed { content, foldable }, peer())
+        (Message::Error { code, .. }, _) if code.is_empty() => {
+            ("error without a code".to_owned(), FrameKind::Told)
         }
-        "candidate" => {
-            let body = value.get("candidate");
-            let field = |name: &str| {
-                body.and_then(|body| body.get(name))
-                    .filter(|field| !field.is_null())
-            };
-            let of_field = |name| field(name).map(Value::to_string).unwrap_or_default();
-            let line = field("candidate").and_then(Value::as_str).unwrap_or_default();
-            if line.is_empty() {
-                // A browser's way to say the end of a generation (W3C webrtc-pc 4.8.1.1).
-                return end_of_candidates(field("usernameFragment").and_then(Value::as_str), peer());
-            }
-            let content = number(&format!(
-                "candidate\n{line}\n{}\n{}\n{}",
-                of_field("sdpMid"),
-                of_field("sdpMLineIndex"),
-                of_field("usernameFragment")
-            ));
-            let foldable = true;
-            (kind, FrameKind::Relayed { content, foldable }, peer())
+        (Message::Error { code, .. }, _) => (format!("error {code}"), FrameKind::Told),
+        (message, Some(content)) => {
+            let foldable = !matches!(message, Message::Description { .. });
+            (message.name().to_owned(), relayed(content, foldable))
         }
-        "end-of-candidates" => end_of_candidates(text("usernameFragment").as_deref(), peer()),
-        "error" => {
-            let code = text("code").unwrap_or_else(|| "without a code".to_owned());
-            (format!("error {code}"), FrameKind::Told, text("to"))
-        }
-        "" => ("frame without a type".to_owned(), FrameKind::Other, peer()),
-        _ => (kind, FrameKind::Other, None),
+        (Message::Malformed { rest, .. }, _) => (word, relayed(rest, false)),
+        (Message::Unreadable, _) => (format!("unreadable frame of {bytes} bytes"), FrameKind::Other),
+        _ if word.is_empty() => ("frame without a type".to_owned(), FrameKind::Other),
+        _ => (word, FrameKind::Other),
     }
-}
-
-fn end_of_candidates(ufrag: Option<&str>, peer: Option<String>) -> (String, FrameKind, Option<String>) {
-    let content = number(&format!("end\n{}", ufrag.unwrap_or_default()));
-    let foldable = true;
-    let kind = FrameKind::Relayed { content, foldable };
-    ("end-of-candidates".to_owned(), kind, peer)
 }
 
 fn number(text: &str) -> u64 {
@@ -178,6 +140,11 @@ mod tests {
         check(r#"{"type":"mute"}"#, "mute", None);
         check("{", "unreadable frame of 1 bytes", None);
         check("{}", "frame without a type", None);
+        check(
+            r#"{"type":"offer","to":"v1","offer":{"type":"offer"}}"#,
+            "offer",
+            Some("v1"),
+        );
     }
 
     #[test]
@@ -194,6 +161,11 @@ mod tests {
         assert_ne!(
             sent,
             content(r#"{"type":"answer","from":"v1","answer":{"type":"answer","sdp":"y"}}"#)
+        );
+        // What is no answer any more is still the one that was sent, changed.
+        assert_ne!(
+            sent,
+            content(r#"{"type":"answer","from":"v1","answer":{"type":"answer"}}"#)
         );
     }
 }

@@ -226,12 +226,7 @@ fn rtx(sdp: &Sdp, breaches: &mut Breaches) {
             let came = apt.map_or("no payload type".to_owned(), |apt| {
                 format!("payload type {}", clip(apt))
             });
-            let prefix = format!("a=fmtp:{payload_type} ");
-            let quote = section
-                .lines
-                .iter()
-                .find(|line| line.starts_with(&prefix))
-                .map(String::as_str);
+            let quote = section.line_of("fmtp", payload_type);
             breaches.add(
                 "OA-16",
                 format!(

@@ -292,12 +292,7 @@ fn formats(offered: &Section, answered: &Section, index: usize, breaches: &mut B
         let came = codec.map_or("without a=rtpmap".to_owned(), |codec| {
             format!("{}/{}/{}", clip(&codec.name), codec.clock, codec.channels)
         });
-        let prefix = format!("a=rtpmap:{format} ");
-        let quote = answered
-            .lines
-            .iter()
-            .find(|line| line.starts_with(&prefix))
-            .map(String::as_str);
+        let quote = answered.line_of("rtpmap", format);
         breaches.add(
             "OA-16",
             format!(

@@ -20,6 +20,13 @@ impl Section {
         find_line(&self.lines, name)
     }
 
+    /// The raw line of an attribute about one payload type: `("fmtp", "96")` gives the a=fmtp:96 line.
+    pub(crate) fn line_of(&self, attribute: &str, payload_type: &str) -> Option<&str> {
+        let prefix = format!("a={attribute}:{payload_type} ");
+        let line = self.lines.iter().find(|line| line.starts_with(&prefix));
+        line.map(String::as_str)
+    }
+
     /// What a payload type stands for, the static ones of RFC 3551 included.
     pub(crate) fn codec(&self, payload_type: &str) -> Option<Codec> {
         self.rtpmap

@@ -1,0 +1,399 @@
+//! What the wire of a connection's one end shows against its descriptions.
+//!
+//! Owns the rules of connectivity (IC), DTLS (DT) and RTP (RT) that passing datagrams can break.
+
+use super::{Link, listed, ufrags};
+use crate::check::Severity;
+use crate::rules::finding::{EventRef, RuleFinding};
+use crate::rules::sdp::{Direction, Sdp, Setup};
+use crate::trace::{DtlsSeen, FrameWay, StunSeen};
+
+/// Pairs of addresses whose checks are told apart.
+const MAX_PAIRS: usize = 64;
+
+/// A peer may not be heard of for this long before media must stop (RFC 7675 section 5.1).
+const CONSENT_US: u64 = 30_000_000;
+
+impl Link {
+    /// A STUN message passed.
+    pub(in crate::rules) fn stun(
+        &mut self,
+        peer: &str,
+        way: FrameWay,
+        remote: &str,
+        stun: &StunSeen,
+        event: &EventRef,
+        out: &mut Vec<RuleFinding>,
+    ) {
+        let is_in = way == FrameWay::In;
+        match (stun.class.as_str(), is_in) {
+            ("request", true) => self.checks_in += 1,
+            ("request", false) => self.checks_out += 1,
+            ("success", true) => {
+                self.answers_in += 1;
+                self.last_answer_us = Some(event.at_us);
+            }
+            _ => {}
+        }
+        if stun.class == "request" && stun.username.is_some() {
+            self.check_username(peer, is_in, stun, event, out);
+            self.check_role(peer, is_in, stun, event, out);
+        }
+        if stun.integrity == Some(false) {
+            self.bad_credentials.get_or_insert_with(|| event.clone());
+            let message = format!(
+                "a connectivity check {} {peer} is not made with the ice-pwd of the description",
+                if is_in { "to" } else { "from" }
+            );
+            self.tell(RuleFinding::new("IC-01", peer, message, event.clone()), out);
+        }
+        if self.pairs.len() >= MAX_PAIRS && !self.pairs.contains_key(remote) {
+            return;
+        }
+        let pair = self.pairs.entry(remote.to_owned()).or_default();
+        if stun.error == Some(487) {
+            pair.conflicts += 1;
+            if pair.conflicts > 2 {
+                let message = format!(
+                    "{peer} and its peer answered 487 {} times on one pair: both keep their ICE role",
+                    pair.conflicts
+                );
+                self.tell(RuleFinding::new("IC-03", peer, message, event.clone()), out);
+            }
+        } else if stun.use_candidate && stun.class == "request" {
+            pair.nominated.get_or_insert_with(|| event.clone());
+            if stun.controlling == Some(false) {
+                let message =
+                    format!("{peer}'s wire has USE-CANDIDATE from an agent that says it is controlled");
+                self.tell(RuleFinding::new("IC-04", peer, message, event.clone()), out);
+            }
+        }
+    }
+
+    fn check_username(
+        &mut self,
+        peer: &str,
+        is_in: bool,
+        stun: &StunSeen,
+        event: &EventRef,
+        out: &mut Vec<RuleFinding>,
+    ) {
+        let (Some(local), Some(remote)) = (self.negotiation.local(), self.negotiation.remote()) else {
+            return;
+        };
+        let username = stun.username.as_deref().unwrap_or_default();
+        // RFC 8445 section 7.2.2: the receiver's fragment, a colon, the sender's.
+        let (first, second) = username.split_once(':').unwrap_or((username, ""));
+        let (ours, theirs) = if is_in { (first, second) } else { (second, first) };
+        let fits = ufrags(local).contains(ours) && ufrags(remote).contains(theirs);
+        if fits {
+            return;
+        }
+        let cause = self.answer_in.clone().or_else(|| self.offer_in.clone());
+        self.bad_credentials.get_or_insert_with(|| event.clone());
+        let message = format!(
+            "a connectivity check {} {peer} has the username {username}; the descriptions say {} here and {} there",
+            if is_in { "to" } else { "from" },
+            listed(&ufrags(local)),
+            listed(&ufrags(remote))
+        );
+        let finding = RuleFinding::new("IC-01", peer, message, event.clone())
+            .quoting(Some(format!("USERNAME {username}")))
+            .because_of(cause);
+        self.tell(finding, out);
+    }
+
+    fn check_role(
+        &mut self,
+        peer: &str,
+        is_in: bool,
+        stun: &StunSeen,
+        event: &EventRef,
+        out: &mut Vec<RuleFinding>,
+    ) {
+        let Some(controlling) = stun.controlling else {
+            return;
+        };
+        self.roles[usize::from(is_in)] = Some(controlling);
+        let offered = self.offer_out.is_some() && self.offer_in.is_none();
+        let answered = self.offer_in.is_some() && self.offer_out.is_none();
+        if !offered && !answered {
+            return;
+        }
+        // A lite peer or a conflict that was settled may turn the roles; only the sender's own claim is held here.
+        let should_control = offered != is_in;
+        let lite = [self.negotiation.local(), self.negotiation.remote()]
+            .into_iter()
+            .flatten()
+            .any(|sdp| sdp.line("ice-lite").is_some());
+        if controlling != should_control && !lite && self.pairs.values().all(|pair| pair.conflicts == 0) {
+            let message = format!(
+                "the agent that {} says in its checks that it is {}; the offerer controls",
+                if should_control { "offered" } else { "answered" },
+                if controlling { "controlling" } else { "controlled" }
+            );
+            self.tell(RuleFinding::new("IC-02", peer, message, event.clone()), out);
+        }
+    }
+
+    /// Something of the DTLS handshake passed.
+    pub(in crate::rules) fn dtls(
+        &mut self,
+        peer: &str,
+        way: FrameWay,
+        seen: &DtlsSeen,
+        event: &EventRef,
+        out: &mut Vec<RuleFinding>,
+    ) {
+        let is_in = way == FrameWay::In;
+        match seen {
+            DtlsSeen::ClientHello {
+                version,
+                srtp_profiles,
+            } => {
+                let step = if is_in {
+                    &mut self.hello_in
+                } else {
+                    &mut self.hello_out
+                };
+                step.get_or_insert_with(|| event.clone());
+                if *version > 0xfefd && *version != 0xfefc {
+                    self.too_old(peer, *version, event, out);
+                }
+                if srtp_profiles.is_empty() {
+                    let message = format!(
+                        "the ClientHello at {peer} does not offer use_srtp, so that no media key can be agreed"
+                    );
+                    self.tell(RuleFinding::new("DT-04", peer, message, event.clone()), out);
+                }
+                self.check_client(peer, is_in, event, out);
+            }
+            DtlsSeen::ServerHello { version, cipher, .. } => {
+                if *version > 0xfefd {
+                    self.too_old(peer, *version, event, out);
+                }
+                // RFC 5246 appendix A.5: the suites without encryption.
+                if matches!(cipher, 0x0000..=0x0002 | 0x003b | 0x002c..=0x002e) {
+                    let message = format!(
+                        "the handshake at {peer} chose the cipher {cipher:#06x}, which encrypts nothing"
+                    );
+                    self.tell(RuleFinding::new("DT-04", peer, message, event.clone()), out);
+                }
+            }
+            DtlsSeen::Certificate { fingerprint } if is_in => {
+                self.check_certificate(peer, fingerprint, event, out)
+            }
+            DtlsSeen::ChangeCipherSpec => self.encrypted = true,
+            DtlsSeen::PlaintextData => {
+                let message =
+                    format!("application data passed {peer}'s wire in clear, before the handshake was done");
+                self.tell(RuleFinding::new("DT-05", peer, message, event.clone()), out);
+            }
+            DtlsSeen::Certificate { .. } | DtlsSeen::Alert { .. } => {}
+        }
+    }
+
+    fn too_old(&mut self, peer: &str, version: u16, event: &EventRef, out: &mut Vec<RuleFinding>) {
+        let message =
+            format!("the handshake at {peer} is of version {version:#06x}; DTLS 1.2, 0xfefd, is the least");
+        self.tell(RuleFinding::new("DT-04", peer, message, event.clone()), out);
+    }
+
+    /// DT-02: the side whose setup is active sends the ClientHello.
+    fn check_client(&mut self, peer: &str, is_in: bool, event: &EventRef, out: &mut Vec<RuleFinding>) {
+        let answer = match (&self.answer_in, &self.answer_out) {
+            (Some(at), _) => Some((true, at.clone())),
+            (None, Some(at)) => Some((false, at.clone())),
+            (None, None) => None,
+        };
+        let Some((theirs, at)) = answer else { return };
+        let sdp = if theirs {
+            self.negotiation.remote()
+        } else {
+            self.negotiation.local()
+        };
+        let setup = sdp.and_then(|sdp| sdp.sections.iter().find_map(|section| section.setup));
+        // Who answered active sends the hello, so it must come from the answerer, and else from the offerer.
+        let expected_in = match setup {
+            Some(Setup::Active) => theirs,
+            Some(Setup::Passive) => !theirs,
+            _ => return,
+        };
+        if expected_in != is_in {
+            let message = format!(
+                "a ClientHello {} {peer}, whose answer says setup:{}; the active side sends it",
+                if is_in { "came to" } else { "left" },
+                if setup == Some(Setup::Active) {
+                    "active"
+                } else {
+                    "passive"
+                }
+            );
+            self.tell(
+                RuleFinding::new("DT-02", peer, message, event.clone()).because_of(Some(at)),
+                out,
+            );
+        }
+    }
+
+    fn check_certificate(
+        &mut self,
+        peer: &str,
+        fingerprint: &str,
+        event: &EventRef,
+        out: &mut Vec<RuleFinding>,
+    ) {
+        let Some(remote) = self.negotiation.remote() else {
+            return;
+        };
+        let promised: Vec<&str> = remote
+            .sections
+            .iter()
+            .flat_map(|section| &section.fingerprints)
+            .filter(|promised| promised.algorithm.eq_ignore_ascii_case("sha-256"))
+            .map(|promised| promised.value.as_str())
+            .collect();
+        if promised.is_empty()
+            || promised
+                .iter()
+                .any(|promised| promised.eq_ignore_ascii_case(fingerprint))
+        {
+            return;
+        }
+        self.wrong_certificate.get_or_insert_with(|| event.clone());
+        let cause = self.answer_in.clone().or_else(|| self.offer_in.clone());
+        let message = format!(
+            "the certificate that came to {peer} has the fingerprint {}, the description promised {}",
+            ends(fingerprint),
+            promised
+                .first()
+                .map_or_else(String::new, |promised| ends(promised))
+        );
+        let quote = promised
+            .first()
+            .map(|promised| format!("a=fingerprint:sha-256 {promised}"));
+        let finding = RuleFinding::new("DT-01", peer, message, event.clone())
+            .quoting(quote)
+            .because_of(cause);
+        self.tell(finding, out);
+    }
+
+    /// The first RTP packet of a payload type passed.
+    pub(in crate::rules) fn rtp(
+        &mut self,
+        peer: &str,
+        way: FrameWay,
+        payload_type: u8,
+        event: &EventRef,
+        out: &mut Vec<RuleFinding>,
+    ) {
+        let is_in = way == FrameWay::In;
+        if !self.encrypted && self.dtls_connected.is_none() {
+            let message = format!("RTP passed {peer}'s wire before the DTLS handshake had agreed on keys");
+            self.tell(RuleFinding::new("DT-05", peer, message, event.clone()), out);
+        }
+        if (64..=95).contains(&payload_type) {
+            let message = format!(
+                "{peer}'s wire has RTP of payload type {payload_type}, which cannot be told from RTCP"
+            );
+            self.tell(RuleFinding::new("RT-03", peer, message, event.clone()), out);
+            return;
+        }
+        let (Some(local), Some(remote)) = (self.negotiation.local(), self.negotiation.remote()) else {
+            return;
+        };
+        // What is received is numbered as the receiver said (RFC 3264 section 5.1).
+        let receiver = if is_in { local } else { remote };
+        let known = receiver
+            .sections
+            .iter()
+            .filter(|section| !section.rejected())
+            .any(|section| {
+                section
+                    .formats
+                    .iter()
+                    .any(|format| *format == payload_type.to_string())
+            });
+        if !known {
+            let message = format!(
+                "RTP of payload type {payload_type} passed {peer}'s wire, and the receiver's description has no such format"
+            );
+            let cause = self.answer_in.clone().or_else(|| self.answer_out.clone());
+            self.tell(
+                RuleFinding::new("RT-03", peer, message, event.clone()).because_of(cause),
+                out,
+            );
+            return;
+        }
+        let sender = if is_in { remote } else { local };
+        let name = payload_type.to_string();
+        let allows = |sdp: &Sdp, one: Direction| {
+            sdp.sections.iter().any(|section| {
+                section.formats.contains(&name)
+                    && (section.direction == Direction::Sendrecv || section.direction == one)
+            })
+        };
+        if !allows(sender, Direction::Sendonly) || !allows(receiver, Direction::Recvonly) {
+            let message = format!(
+                "RTP of payload type {payload_type} passed {peer}'s wire, and the directions of its m-section do not allow it"
+            );
+            let cause = self.answer_in.clone().or_else(|| self.answer_out.clone());
+            self.tell(
+                RuleFinding::new("RT-05", peer, message, event.clone()).because_of(cause),
+                out,
+            );
+        }
+        if let Some(last) = self.last_answer_us
+            && event.at_us.saturating_sub(last) > CONSENT_US
+        {
+            let message = format!("{peer} has media although no check was answered for more than 30 s");
+            self.tell(RuleFinding::new("IC-07", peer, message, event.clone()), out);
+        }
+    }
+
+    /// Notes when a keepalive left, which the engine sends more often than it should (docs/engine.md).
+    pub(in crate::rules) fn keepalive(&mut self, peer: &str, event: &EventRef, out: &mut Vec<RuleFinding>) {
+        if self.dtls_connected.is_none() {
+            return;
+        }
+        if let Some(last) = self.last_keepalive_us.replace(event.at_us) {
+            let gap = event.at_us.saturating_sub(last);
+            if (100_000..4_000_000).contains(&gap) {
+                let message = format!(
+                    "{peer} asks for consent after {:.1} s; 4 s is the least",
+                    gap as f64 / 1e6
+                );
+                let finding = RuleFinding::new("IC-07", peer, message, event.clone());
+                self.tell(finding.at_most(Severity::Note), out);
+            }
+        }
+    }
+
+    /// A datagram that is nothing passed.
+    pub(in crate::rules) fn unclassified(
+        &mut self,
+        peer: &str,
+        first_byte: Option<u8>,
+        event: &EventRef,
+        out: &mut Vec<RuleFinding>,
+    ) {
+        let what = first_byte.map_or_else(|| "is empty".to_owned(), |byte| format!("begins with {byte}"));
+        let message = format!("a datagram at {peer} {what}: neither STUN, DTLS, TURN, RTP nor RTCP");
+        self.tell(RuleFinding::new("DT-06", peer, message, event.clone()), out);
+    }
+}
+
+/// Beginning and end of a fingerprint, which is enough to tell two apart.
+fn ends(fingerprint: &str) -> String {
+    let (first, last) = (
+        fingerprint.get(..8),
+        fingerprint
+            .len()
+            .checked_sub(8)
+            .and_then(|at| fingerprint.get(at..)),
+    );
+    match (first, last) {
+        (Some(first), Some(last)) => format!("{first}…{last}").to_uppercase(),
+        _ => fingerprint.to_uppercase(),
+    }
+}
