@@ -255,11 +255,16 @@ pub fn clean_calls() -> Vec<(String, Scenario)> {
 /// As [`Run::run`].
 pub async fn false_alarms(scenario: Scenario) -> Result<Vec<String>, RunError> {
     let report = Run::simulated(scenario.seed).scenario(scenario).run().await?;
+    Ok(alarms(&report))
+}
+
+/// What a report says of its call: causes, errors and warnings of rules, each in a sentence.
+pub fn alarms(report: &Report) -> Vec<String> {
     let causes = report.causes.iter().map(|cause| cause.message.clone());
     let rules = report
         .rules
         .iter()
         .filter(|finding| finding.severity > Severity::Note);
     let rules = rules.map(|finding| format!("{}: {}", finding.rule, finding.message));
-    Ok(causes.chain(rules).collect())
+    causes.chain(rules).collect()
 }

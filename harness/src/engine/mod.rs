@@ -4,6 +4,7 @@
 //! packet crosses it, so that an engine may run one task per connection or a thousand connections
 //! per thread. It does not know signaling: descriptions and candidates pass through as data.
 
+mod setting;
 pub mod webrtc;
 
 use std::net::SocketAddr;
@@ -23,6 +24,8 @@ use crate::media::reassemble::{ReceiveStats, ReceivedFrame};
 use crate::net::impair::Impairment;
 use crate::net::tap::Tap;
 use crate::net::watched::Barrier;
+
+pub use setting::EngineSetting;
 
 /// Commands that wait in front of one connection: three seconds of video at 30 fps and sound packets.
 pub const COMMAND_CAPACITY: usize = 256;

@@ -7,6 +7,7 @@ pub(crate) mod connecting;
 pub mod dtls;
 pub mod impair;
 pub mod model;
+pub mod ports;
 #[cfg(feature = "sim")]
 pub(crate) mod sim;
 pub mod stun;

@@ -27,6 +27,7 @@ use thiserror::Error;
 use self::server::CallersServer;
 use crate::bot::Progress;
 use crate::bot::dial::{CallersClient, Dialer, SignalingBot, UrlError};
+use crate::engine::{Engine, EngineSetting};
 use crate::media::codec::Codec;
 use crate::net::model::LinkSpec;
 use crate::report::Report;
@@ -151,6 +152,18 @@ pub struct Run {
     pub(crate) progress: Arc<Progress>,
     pub(crate) server: Option<CallersServer>,
     pub(crate) signaling: Option<CallersClient>,
+    pub(crate) engine: Option<CallersEngine>,
+}
+
+/// Makes the engine of a run.
+pub(crate) struct CallersEngine(MakesEngine);
+
+type MakesEngine = Box<dyn Fn(EngineSetting) -> Arc<dyn Engine> + Send + Sync>;
+
+impl std::fmt::Debug for CallersEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CallersEngine")
+    }
 }
 
 impl Run {
@@ -179,6 +192,7 @@ impl Run {
             progress: Arc::default(),
             server: None,
             signaling: None,
+            engine: None,
         }
     }
 
@@ -227,6 +241,16 @@ impl Run {
         E: std::fmt::Display,
     {
         self.signaling = Some(CallersClient::new(client));
+        self
+    }
+
+    /// Replaces the WebRTC stack under the bots by one of the caller's.
+    ///
+    /// `make` is called once, as the run starts. An engine that takes its ports from the setting and its time from
+    /// `tokio::time` works in simulated runs too. It may serve some connections itself and give the others to
+    /// [`EngineSetting::webrtc`].
+    pub fn engine(mut self, make: impl Fn(EngineSetting) -> Arc<dyn Engine> + Send + Sync + 'static) -> Self {
+        self.engine = Some(CallersEngine(Box::new(make)));
         self
     }
 

@@ -9,17 +9,17 @@ use std::sync::{Arc, Mutex};
 use super::ledger_file::{LedgerFile, LedgerFollower};
 use super::room::RoomRun;
 use super::server::{BroughtServer, Meeting};
-use super::{Run, RunError, Target};
+use super::{CallersEngine, Run, RunError, Target};
 use crate::bot::reference::{self, Reference};
 use crate::bot::source::Sources;
 use crate::bot::{Figures, LedgerHandle, Progress, Shared};
 use crate::clock::RunClock;
-use crate::engine::Engine;
-use crate::engine::webrtc::{WebrtcConfig, WebrtcEngine};
+use crate::engine::{Engine, EngineSetting};
 use crate::fault::wire::RoomFaults;
 use crate::media::codec::Codec;
 use crate::media::ledger::{LEDGER_VERSION, Ledger, LedgerEntry, LedgerHeader};
 use crate::net::model::NetworkFile;
+use crate::net::ports::Ports;
 #[cfg(feature = "sim")]
 use crate::net::sim::SimNet;
 use crate::scenario::{Action, AudioSource, DecodeSelection, MediaFault, RoleSelection, Scenario};
@@ -113,7 +113,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
     } else {
         crate::net::local_address_towards(dialer.url())
     };
-    let engine: Arc<dyn Engine> = Arc::new(WebrtcEngine::new(WebrtcConfig {
+    let setting = EngineSetting {
         bind,
         seed: scenario.seed,
         stun_servers: if in_memory {
@@ -122,8 +122,14 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
             Vec::new()
         },
         #[cfg(feature = "sim")]
-        network: network.clone(),
-    }));
+        ports: Ports::simulated(network.clone()),
+        #[cfg(not(feature = "sim"))]
+        ports: Ports::default(),
+    };
+    let engine = match &run.engine {
+        Some(CallersEngine(make)) => make(setting),
+        None => Arc::new(setting.webrtc()),
+    };
     let wire_faults: Vec<_> = scenario
         .wire_faults
         .iter()

@@ -12,14 +12,10 @@ mod outlet;
 mod setup;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use webrtc::runtime::{Runtime, TokioRuntime};
 
-use crate::net::connecting::Connecting;
-#[cfg(feature = "sim")]
-use crate::net::sim::{SimNet, SimRuntime};
+use crate::net::ports::Ports;
 
 use super::{COMMAND_CAPACITY, ConnectionHandle, ConnectionSpec, Engine, EngineError, EngineEvent};
 
@@ -33,42 +29,17 @@ pub struct WebrtcConfig {
     /// URLs of STUN servers (RFC 7064), such as `stun:192.0.2.1:3478`, of which connections ask for their server
     /// reflexive candidates. Default: none.
     pub stun_servers: Vec<String>,
-    /// The network in memory that connections use instead of the machine's.
-    #[cfg(feature = "sim")]
-    pub(crate) network: Option<Arc<SimNet>>,
+    /// Where connections get their ports from. Default: the machine.
+    pub(crate) ports: Ports,
 }
 
-impl WebrtcConfig {
-    /// Whether the network is a model.
-    fn is_simulated(&self) -> bool {
-        #[cfg(feature = "sim")]
-        return self.network.is_some();
-        #[cfg(not(feature = "sim"))]
-        false
-    }
-
-    /// What gives one connection its sockets and timers.
-    #[cfg_attr(
-        not(feature = "sim"),
-        expect(unused_variables, reason = "there is one network, the machine's")
-    )]
-    fn runtime_for(&self, spec: &ConnectionSpec, connecting: &Arc<Connecting>) -> Arc<dyn Runtime> {
-        #[cfg(feature = "sim")]
-        if let Some(network) = &self.network {
-            let number = spec.bind.map_or(spec.id.0, number_of);
-            return Arc::new(SimRuntime::new(
-                Arc::clone(network),
-                Arc::clone(connecting),
-                number,
-            ));
-        }
-        Arc::new(TokioRuntime)
-    }
+/// A number that no other connection of a run has.
+fn number_of(spec: &ConnectionSpec) -> u64 {
+    spec.bind.map_or(spec.id.0, number_of_address)
 }
 
 /// A number that no other address has.
-#[cfg(feature = "sim")]
-fn number_of(address: std::net::SocketAddr) -> u64 {
+fn number_of_address(address: std::net::SocketAddr) -> u64 {
     let ip = match address.ip() {
         IpAddr::V4(ip) => u64::from(u32::from(ip)),
         IpAddr::V6(ip) => u128::from(ip) as u64,
@@ -82,8 +53,7 @@ impl Default for WebrtcConfig {
             bind: IpAddr::from([127, 0, 0, 1]),
             seed: 1,
             stun_servers: Vec::new(),
-            #[cfg(feature = "sim")]
-            network: None,
+            ports: Ports::default(),
         }
     }
 }

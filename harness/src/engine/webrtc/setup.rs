@@ -105,11 +105,11 @@ pub(super) async fn build(
             .with_setting_engine(settings)
             .with_handler(handler)
             .with_runtime(Arc::new(WatchedRuntime::new(
-                config.runtime_for(spec, &connecting),
+                config.ports.runtime(super::number_of(spec), &connecting),
                 spec.tap.clone(),
                 // The simulated network has links of its own.
                 (
-                    spec.impairment.filter(|_| !config.is_simulated()),
+                    spec.impairment.filter(|_| !config.ports.is_simulated()),
                     spec.barrier.clone(),
                 ),
                 connecting,
