@@ -22,6 +22,7 @@ use self::message::{DescriptionKind, Message};
 use self::negotiation::{SdpKind, Side};
 use self::relay::{Arrival, Relay};
 use self::words::{connection_of, described, summary};
+use crate::check::Severity;
 use crate::engine::{ConnectionState, IceConnectionState};
 use crate::media::kind::MediaKind;
 use crate::trace::{FrameWay, TraceEvent, TraceKind};
@@ -53,6 +54,8 @@ pub struct Checker {
     relay: Relay,
     findings: Vec<RuleFinding>,
     dropped: u64,
+    /// Of findings that are errors, the first.
+    first_error: Option<RuleFinding>,
     quotable: VecDeque<EventRef>,
     /// Rules that a description broke where it was made, by its content: they are not told again where it arrives.
     told: BTreeSet<(u64, String)>,
@@ -129,6 +132,11 @@ impl Checker {
         &self.findings
     }
 
+    /// The first rule that was found broken as an error, for whoever ends early because of it.
+    pub fn first_error(&self) -> Option<&RuleFinding> {
+        self.first_error.as_ref()
+    }
+
     /// Says why viewers have no picture, and what else was broken.
     pub fn finish(mut self) -> Diagnosis {
         self.judge_lost_messages();
@@ -159,6 +167,9 @@ impl Checker {
 
     fn keep(&mut self, findings: Vec<RuleFinding>) {
         for finding in findings {
+            if finding.severity == Severity::Error && self.first_error.is_none() {
+                self.first_error = Some(finding.clone());
+            }
             if self.findings.len() < MAX_FINDINGS {
                 self.findings.push(finding);
             } else {

@@ -49,6 +49,8 @@ pub struct Scenario {
     /// Time that is streamed after the warm-up, counted from when every viewer has joined. Default 10 s.
     #[serde(rename = "duration_ms", with = "millis")]
     pub duration: Duration,
+    /// Whether the first rule that is broken as an error ends the run. Default: no, and every finding is told.
+    pub abort_on_fail: bool,
     /// What happens on the way, in order of time.
     pub timeline: Vec<TimedAction>,
     /// What the network does to datagrams, beyond what it does by itself.
@@ -77,6 +79,7 @@ impl Default for Scenario {
             join: JoinSpec::default(),
             warmup: Duration::ZERO,
             duration: Duration::from_secs(10),
+            abort_on_fail: false,
             timeline: Vec::new(),
             network: NetworkSpec::default(),
             deadlines: Deadlines::default(),

@@ -9,7 +9,7 @@ mod support;
 
 use greenroom::net::model::{LinkSpec, Loss};
 use greenroom::{Action, FindingKind, MediaFault, Run, Verdict};
-use support::{errors, ms, on_sockets, only_error, report, small};
+use support::{errors, ms, on_sockets, only_error, report, small, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_flipped_byte_is_one_corrupt_frame_at_one_viewer() {
@@ -210,4 +210,32 @@ async fn scripted_loss_is_repaired_or_explained_and_counted() {
         .sum();
     assert!(nacks > 0, "5 % loss needs retransmissions");
     assert!(errors(&report).is_empty(), "{:#?}", errors(&report));
+}
+
+#[tokio::test]
+async fn a_run_that_aborts_on_fail_ends_at_the_first_broken_rule_and_names_it() {
+    let minute = || Run::simulated(1).viewers(2).duration(ms(60_000)).abort_on_fail();
+    let report = within(ms(60_000), minute().wire_fault("no-rtcp-mux", 1).run())
+        .await
+        .unwrap();
+    assert_eq!(report.verdict, Verdict::Fail);
+    assert!(report.because.starts_with("RT-02: "), "{}", report.because);
+    let stopped_by = report.aborted.as_ref().unwrap();
+    assert_eq!(
+        (stopped_by.rule.as_str(), stopped_by.effect.peer.as_str()),
+        ("RT-02", "viewer-1")
+    );
+    let virtual_ms = report.simulated.unwrap().virtual_ms;
+    assert!(virtual_ms < 5_000.0, "{virtual_ms} ms");
+    let table = report.table(greenroom::Style::Plain);
+    assert!(table.contains("FAIL, ended early at"), "{table}");
+}
+
+#[tokio::test]
+async fn a_sound_run_that_aborts_on_fail_goes_on_to_its_end() {
+    let run = Run::simulated(1).viewers(1).duration(ms(5_000)).abort_on_fail();
+    let report = within(ms(60_000), run.run()).await.unwrap();
+    assert!(report.aborted.is_none());
+    assert!(report.simulated.unwrap().virtual_ms >= 5_000.0);
+    report.assert_passed();
 }

@@ -108,6 +108,10 @@ pub(super) struct RunArgs {
     #[arg(long, env = "GREENROOM_WARMUP", default_value = "0s", value_name = "TIME", value_parser = parse_duration)]
     pub(super) warmup: Duration,
 
+    /// End the run at the first rule that is broken as an error; all findings of the whole run if absent
+    #[arg(long, env = "GREENROOM_ABORT_ON_FAIL")]
+    pub(super) abort_on_fail: bool,
+
     /// How often to do the whole run
     #[arg(long, env = "GREENROOM_REPEAT", default_value_t = 1, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=10_000))]

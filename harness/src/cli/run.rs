@@ -234,6 +234,9 @@ fn over(mut scenario: Scenario, args: &RunArgs, counts: impl Fn(&str) -> bool) -
     set("role", &mut || scenario.role = args.role.into());
     set("join_rate", &mut || scenario.join.rate_per_s = args.join_rate);
     set("warmup", &mut || scenario.warmup = args.warmup);
+    set("abort_on_fail", &mut || {
+        scenario.abort_on_fail = args.abort_on_fail
+    });
     set("duration", &mut || scenario.duration = args.duration);
     set("deadline", &mut || scenario.deadlines.frame = args.deadline);
     set("decode", &mut || scenario.decode = args.decode);

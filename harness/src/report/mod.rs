@@ -34,6 +34,9 @@ pub struct Report {
     pub because: String,
     /// Whether the run was ended early by its caller.
     pub interrupted: bool,
+    /// The broken rule that ended the run early, where the scenario asks for that (`abort_on_fail`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aborted: Option<RuleFinding>,
     /// The conditions of a pass.
     pub criteria: Vec<Criterion>,
     /// What was found, the worst first.
@@ -76,13 +79,13 @@ impl Report {
         measured: Measured,
         scenario: Scenario,
         environment: Environment,
-        interrupted: bool,
     ) -> Self {
         Self {
             greenroom_report: REPORT_VERSION,
             verdict: judgement.verdict,
             because: judgement.because,
-            interrupted,
+            interrupted: false,
+            aborted: None,
             criteria: judgement.criteria,
             findings: judgement.findings,
             causes: judgement.causes,
@@ -94,6 +97,15 @@ impl Report {
             scenario,
             environment,
         }
+    }
+
+    /// The run ended early because of a broken rule, which is then what decided: whatever else is missing may have had
+    /// no time to come.
+    pub(crate) fn aborted_by(&mut self, error: RuleFinding) {
+        if self.verdict == Verdict::Fail {
+            self.because = format!("{}: {}", error.rule, error.message);
+        }
+        self.aborted = Some(error);
     }
 
     /// The report as the table that `greenroom run` prints.

@@ -417,7 +417,11 @@ fn verdict(out: &mut String, report: &Report, style: Style) -> std::fmt::Result 
             criterion.figure
         )?;
     }
-    let interrupted = if report.interrupted { ", interrupted" } else { "" };
+    let interrupted = match &report.aborted {
+        Some(error) => format!(", ended early at {:.0} ms", error.effect.at_us as f64 / 1_000.0),
+        None if report.interrupted => ", interrupted".to_owned(),
+        None => String::new(),
+    };
     writeln!(
         out,
         "\n{}{interrupted}: {}",

@@ -288,6 +288,12 @@ impl Run {
         self
     }
 
+    /// Ends the run at the first rule that is broken as an error, instead of telling every finding at its end.
+    pub fn abort_on_fail(mut self) -> Self {
+        self.scenario.abort_on_fail = true;
+        self
+    }
+
     /// Picture size of the procedural clip. Default 640×360.
     pub fn size(mut self, size: Size) -> Self {
         self.scenario.media.size = size;

@@ -21,6 +21,7 @@ use crate::check;
 use crate::measure::health::{GeneratorHealth, HealthSampler};
 use crate::measure::measured::ServerEnded;
 use crate::report::Report;
+use crate::rules::RuleFinding;
 use crate::scenario::{Action, RoleSelection, Scenario, TimedAction};
 
 /// How long one role waits for the other one to be started in its own process.
@@ -28,6 +29,17 @@ const WAIT_FOR_OTHER_ROLE: Duration = Duration::from_secs(60);
 
 /// How long the writers of trace and ledger may take to write what is queued.
 const WRITERS_END: Duration = Duration::from_secs(10);
+
+/// How a phase of a run ended.
+#[derive(Clone, Debug)]
+enum Ended {
+    /// When it was to.
+    InTime,
+    /// By whoever holds the handle.
+    Interrupted,
+    /// By a broken rule, where the scenario says so.
+    Aborted(Box<RuleFinding>),
+}
 
 impl Prepared {
     /// Does the run and gives its report.
@@ -40,15 +52,15 @@ impl Prepared {
         let health = (!self.in_memory).then(HealthSampler::start);
         let started = Instant::now();
         let last_start = self.start_bots(started);
-        let mut interrupted = self.join(started, last_start, &mut orders).await;
+        let mut ended = self.join(started, last_start, &mut orders).await;
         let ready_at = Instant::now();
         for room in &self.rooms {
             room.shared.figures().window_start = Some(ready_at + self.scenario.warmup);
         }
         self.progress.ready.store(true, Ordering::Relaxed);
         let _ = ready.send(true);
-        if !interrupted && !self.nobody_joined() {
-            interrupted = self.stream(ready_at, &mut orders).await;
+        if matches!(ended, Ended::InTime) && !self.nobody_joined() {
+            ended = self.stream(ready_at, &mut orders).await;
         }
         let streamed = ready_at.elapsed();
         if let Some(health) = &health {
@@ -66,7 +78,7 @@ impl Prepared {
             return Err(RunError::SourceEnded(error));
         }
         let health = health.map_or_else(GeneratorHealth::default, HealthSampler::stop);
-        self.report(health, interrupted, ready_at.duration_since(started), streamed)
+        self.report(health, ended, ready_at.duration_since(started), streamed)
             .await
     }
 
@@ -92,13 +104,13 @@ impl Prepared {
         last
     }
 
-    /// Waits until everybody has joined or had the time to; tells whether the run was interrupted.
+    /// Waits until everybody has joined or had the time to.
     async fn join(
         &mut self,
         started: Instant,
         last_start: Instant,
         orders: &mut mpsc::Receiver<Order>,
-    ) -> bool {
+    ) -> Ended {
         let expected: u64 = self
             .scenario
             .rooms
@@ -119,7 +131,7 @@ impl Prepared {
                 RoleSelection::All | RoleSelection::Viewers => progress.joined.load(Ordering::Relaxed),
             };
             if joined >= expected || self.rooms.iter_mut().all(RoomRun::is_deserted) {
-                return false;
+                return Ended::InTime;
             }
             if joined > 0 {
                 // Once one has joined, the others have the usual time and no more.
@@ -130,11 +142,11 @@ impl Prepared {
                 biased;
                 order = orders.recv() => match order {
                     Some(Order::Do(action)) => self.act(&action).await,
-                    Some(Order::Interrupt) => return true,
-                    None => return true,
+                    Some(Order::Interrupt) | None => return Ended::Interrupted,
                 },
+                error = self.trace.first_error(), if self.scenario.abort_on_fail => return Ended::Aborted(Box::new(error)),
                 () = changed => {}
-                () = tokio::time::sleep_until(until) => return false,
+                () = tokio::time::sleep_until(until) => return Ended::InTime,
                 // Bots that gave up do not announce it.
                 () = tokio::time::sleep(Duration::from_millis(100)) => {}
             }
@@ -146,8 +158,8 @@ impl Prepared {
         progress.joined.load(Ordering::Relaxed) == 0 && progress.streaming.load(Ordering::Relaxed) == 0
     }
 
-    /// Streams for the scripted time and acts on the way; tells whether the run was interrupted.
-    async fn stream(&mut self, ready_at: Instant, orders: &mut mpsc::Receiver<Order>) -> bool {
+    /// Streams for the scripted time and acts on the way.
+    async fn stream(&mut self, ready_at: Instant, orders: &mut mpsc::Receiver<Order>) -> Ended {
         let end = ready_at + self.scenario.streamed();
         let scenario = Arc::clone(&self.scenario);
         let mut timeline = scenario.timeline.iter().peekable();
@@ -159,11 +171,12 @@ impl Prepared {
                 biased;
                 order = orders.recv() => match order {
                     Some(Order::Do(action)) => self.act(&action).await,
-                    Some(Order::Interrupt) | None => return true,
+                    Some(Order::Interrupt) | None => return Ended::Interrupted,
                 },
+                error = self.trace.first_error(), if self.scenario.abort_on_fail => return Ended::Aborted(Box::new(error)),
                 () = tokio::time::sleep_until(next) => match timeline.next() {
                     Some(TimedAction { action, .. }) => self.act(action).await,
-                    None => return false,
+                    None => return Ended::InTime,
                 },
             }
         }
@@ -184,7 +197,7 @@ impl Prepared {
     async fn report(
         self,
         health: GeneratorHealth,
-        interrupted: bool,
+        how: Ended,
         joining: Duration,
         streamed: Duration,
     ) -> Result<Report, RunError> {
@@ -218,7 +231,12 @@ impl Prepared {
         let judgement = check::judge(&self.scenario, &measured, &diagnosis);
         let scenario = Scenario::clone(&self.scenario);
         let rules = diagnosis.findings;
-        let mut report = Report::new(judgement, rules, measured, scenario, environment, interrupted);
+        let mut report = Report::new(judgement, rules, measured, scenario, environment);
+        match how {
+            Ended::InTime => {}
+            Ended::Interrupted => report.interrupted = true,
+            Ended::Aborted(error) => report.aborted_by(*error),
+        }
         report.trace_events = recorded.map(|recorded| recorded.events);
         report.trace_events_dropped = recorded.map(|recorded| recorded.dropped);
         if let Some(dir) = &self.output_dir {

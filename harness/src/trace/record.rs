@@ -5,15 +5,15 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{TRACE_VERSION, TraceEvent, TraceHeader, TraceKind};
 use crate::clock::RunClock;
-use crate::rules::{Checker, Diagnosis};
+use crate::rules::{Checker, Diagnosis, RuleFinding};
 
 /// Events that may wait for the writer.
 const QUEUE: usize = 16_384;
@@ -26,6 +26,8 @@ pub(crate) struct Trace {
     dropped: Arc<AtomicU64>,
     /// Under one lock with the queue, so that a finding's event numbers are the lines of the file.
     checker: Arc<Mutex<Checker>>,
+    /// There is a first error.
+    broken: Arc<Notify>,
 }
 
 impl Trace {
@@ -36,12 +38,28 @@ impl Trace {
             queue: None,
             dropped: Arc::default(),
             checker: Arc::default(),
+            broken: Arc::default(),
         }
+    }
+
+    /// Waits for the first rule that is broken as an error. Cancel safe; one may wait.
+    pub(crate) async fn first_error(&self) -> RuleFinding {
+        loop {
+            let error = self.checker().first_error().cloned();
+            match error {
+                Some(error) => return error,
+                None => self.broken.notified().await,
+            }
+        }
+    }
+
+    fn checker(&self) -> MutexGuard<'_, Checker> {
+        self.checker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the checker has to say; it begins anew.
     pub(crate) fn diagnose(&self) -> Diagnosis {
-        let checker = std::mem::take(&mut *self.checker.lock().unwrap_or_else(PoisonError::into_inner));
+        let checker = std::mem::take(&mut *self.checker());
         checker.finish()
     }
 
@@ -52,8 +70,12 @@ impl Trace {
             peer: peer.to_owned(),
             event: event(),
         };
-        let mut checker = self.checker.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut checker = self.checker();
+        let was_sound = checker.first_error().is_none();
         checker.observe(&event);
+        if was_sound && checker.first_error().is_some() {
+            self.broken.notify_one();
+        }
         if let Some(queue) = &self.queue
             && queue.try_send(event).is_err()
         {
@@ -118,6 +140,7 @@ impl Recorder {
             queue: Some(queue),
             dropped: Arc::clone(&dropped),
             checker: Arc::default(),
+            broken: Arc::default(),
         };
         Ok((Self { task, dropped }, trace))
     }
