@@ -40,8 +40,10 @@ pub mod trace;
 pub use greenroom_signaling as signaling;
 
 pub use bot::Progress;
+pub use bot::access::Access;
 pub use bot::dial::{ByteStream, DialError, Dialer, SignalingBot, UrlError};
 pub use bot::source::SourceError;
+pub use bot::tls::TrustError;
 pub use check::{Breach, Criterion, Finding, FindingKind, Limit, Severity, Verdict};
 pub use clock::{RunClock, micros};
 pub use report::{EXIT_INTERRUPTED, Ladder, REPORT_VERSION, Report, Simulated, Style, ladder};

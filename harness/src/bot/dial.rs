@@ -16,6 +16,9 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
 
+use super::access::Access;
+use super::tls::{Tls, TrustError, is_distrust};
+
 /// How long opening the byte stream may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -31,6 +34,8 @@ pub struct Dialer {
     url: String,
     open: Arc<dyn Fn() -> Opening + Send + Sync>,
     client: Option<CallersClient>,
+    /// Of the handshake.
+    headers: Vec<(String, String)>,
 }
 
 impl std::fmt::Debug for Dialer {
@@ -112,7 +117,9 @@ pub enum UrlError {
         reason: String,
     },
     /// Its scheme is not spoken.
-    #[error("{url:?} has scheme {scheme:?}; greenroom speaks ws:// (for example ws://127.0.0.1:3000/)")]
+    #[error(
+        "{url:?} has scheme {scheme:?}; greenroom speaks ws:// and wss:// (for example ws://127.0.0.1:3000/)"
+    )]
     Scheme {
         /// What was given.
         url: String,
@@ -133,6 +140,9 @@ pub enum UrlError {
         /// What it is.
         what: &'static str,
     },
+    /// TLS has nobody to trust.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
 }
 
 /// A server that cannot be reached.
@@ -146,28 +156,43 @@ pub enum DialError {
         /// Why not.
         reason: String,
     },
+    /// The server's certificate is not trusted.
+    #[error(
+        "{url} is not trusted: {reason}; trust its authority with --ca FILE.pem (Access::ca), or anybody with \
+         --insecure (Access::insecure)"
+    )]
+    Distrusted {
+        /// Where.
+        url: String,
+        /// What is wrong with its certificate.
+        reason: String,
+    },
     /// A byte stream, but no WebSocket.
     #[error(transparent)]
     Handshake(#[from] ClientError),
 }
 
 impl Dialer {
-    /// A dialer over TCP to a `ws://` URL.
+    /// A dialer over TCP to a `ws://` URL, or over TLS to a `wss://` one.
     ///
     /// # Errors
     ///
-    /// When the URL is not one.
-    pub fn tcp(text: &str) -> Result<Self, UrlError> {
+    /// When the URL is not one, or TLS has nobody to trust.
+    pub fn to(text: &str, access: &Access) -> Result<Self, UrlError> {
         let url = Url::parse(text).map_err(|error| UrlError::Malformed {
             url: text.to_owned(),
             reason: error.to_string(),
         })?;
-        if url.scheme() != "ws" {
-            return Err(UrlError::Scheme {
-                url: text.to_owned(),
-                scheme: url.scheme().to_owned(),
-            });
-        }
+        let tls = match url.scheme() {
+            "ws" => None,
+            "wss" => Some(Tls::new(access)?),
+            _ => {
+                return Err(UrlError::Scheme {
+                    url: text.to_owned(),
+                    scheme: url.scheme().to_owned(),
+                });
+            }
+        };
         let Some(host) = url
             .host_str()
             .map(|host| host.trim_matches(['[', ']']).to_owned())
@@ -185,14 +210,19 @@ impl Dialer {
             });
         }
         let port = url.port_or_known_default().unwrap_or(80);
-        Ok(Self::new(url.to_string(), move || {
-            let host = host.clone();
+        let mut dialer = Self::new(url.to_string(), move || {
+            let (host, tls) = (host.clone(), tls.clone());
             async move {
-                let stream = tokio::net::TcpStream::connect((host, port)).await?;
+                let stream = tokio::net::TcpStream::connect((host.as_str(), port)).await?;
                 stream.set_nodelay(true)?;
-                Ok(Box::new(stream) as Box<dyn ByteStream>)
+                Ok(match tls {
+                    Some(tls) => Box::new(tls.connect(&host, stream).await?) as Box<dyn ByteStream>,
+                    None => Box::new(stream),
+                })
             }
-        }))
+        });
+        dialer.headers = access.headers().to_vec();
+        Ok(dialer)
     }
 
     /// A dialer that opens streams by a function, for example in memory; `url` names it in messages.
@@ -204,6 +234,7 @@ impl Dialer {
             url,
             open: Arc::new(move || Box::pin(open())),
             client: None,
+            headers: Vec::new(),
         }
     }
 
@@ -223,7 +254,13 @@ impl Dialer {
         tokio::time::timeout(CONNECT_TIMEOUT, (self.open)())
             .await
             .map_err(|_| unreachable(format!("no answer within {CONNECT_TIMEOUT:?}")))?
-            .map_err(|error| unreachable(error.to_string()))
+            .map_err(|error| {
+                if is_distrust(&error) {
+                    let (url, reason) = (self.url.clone(), error.to_string());
+                    return DialError::Distrusted { url, reason };
+                }
+                unreachable(error.to_string())
+            })
     }
 
     /// The server's URL.
@@ -245,7 +282,7 @@ impl Dialer {
         let stream = self.open().await?;
         let target = ClientTarget {
             url: self.url.clone(),
-            headers: Vec::new(),
+            headers: self.headers.clone(),
         };
         Ok(greenroom_signaling::Client::connect(stream, target, Dialect::native(), config).await?)
     }
@@ -257,7 +294,8 @@ mod tests {
 
     #[track_caller]
     fn refused(url: &str, expect: &str) {
-        let message = Dialer::tcp(url).map_or_else(|error| error.to_string(), |_| "accepted".to_owned());
+        let message = Dialer::to(url, &Access::default())
+            .map_or_else(|error| error.to_string(), |_| "accepted".to_owned());
         assert!(message.contains(expect), "{message:?} should say {expect:?}");
     }
 
@@ -265,8 +303,8 @@ mod tests {
     fn a_url_that_cannot_work_is_refused_with_one_that_does() {
         refused("", "ws://HOST:PORT/");
         refused("localhost", "ws://HOST:PORT/");
-        refused("http://localhost:3000", "greenroom speaks ws://");
-        refused("localhost:3000", "greenroom speaks ws://");
+        refused("http://localhost:3000", "greenroom speaks ws:// and wss://");
+        refused("localhost:3000", "greenroom speaks ws:// and wss://");
         refused("ws://", "ws://HOST:PORT/");
         refused("ws://user:secret@localhost/", "leave it out");
         refused("ws://localhost:99999/", "not a URL");
@@ -274,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_password_in_a_url_is_not_repeated_in_the_error() {
-        let message = Dialer::tcp("ws://user:s3cret@localhost/")
+        let message = Dialer::to("ws://user:s3cret@localhost/", &Access::default())
             .unwrap_err()
             .to_string();
         assert!(!message.contains("s3cret"), "{message}");
@@ -283,9 +321,11 @@ mod tests {
     #[test]
     fn plain_and_ipv6_urls_are_accepted() {
         assert_eq!(
-            Dialer::tcp("ws://127.0.0.1:3000").unwrap().url(),
+            Dialer::to("ws://127.0.0.1:3000", &Access::default())
+                .unwrap()
+                .url(),
             "ws://127.0.0.1:3000/"
         );
-        Dialer::tcp("ws://[::1]:3000/room").unwrap();
+        Dialer::to("ws://[::1]:3000/room", &Access::default()).unwrap();
     }
 }

@@ -3,6 +3,7 @@
 //! Owns the behaviour of one peer each. A bot never judges: it measures, verifies frames against the
 //! ledger, and hands over its outcome.
 
+pub(crate) mod access;
 pub(crate) mod broadcaster;
 pub(crate) mod dial;
 mod engine_events;
@@ -11,6 +12,7 @@ pub(crate) mod reference;
 pub(crate) mod session;
 mod signaling;
 pub(crate) mod source;
+pub(crate) mod tls;
 pub(crate) mod viewer;
 pub(crate) mod wire;
 

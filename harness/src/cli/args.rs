@@ -11,6 +11,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Parser, Subcommand, ValueEnum};
 use greenroom_fixtures::Size;
 
+use super::access::AccessArgs;
 use super::fault::FaultCommand;
 use super::rule::RuleCommand;
 use super::trace::TraceCommand;
@@ -78,7 +79,7 @@ pub(super) enum Command {
     greenroom run ws://127.0.0.1:3000/ --role broadcaster --viewers 50 --ledger ledger.jsonl &\n  \
     greenroom run ws://127.0.0.1:3000/ --role viewers --viewers 50 --ledger ledger.jsonl")]
 pub(super) struct RunArgs {
-    /// Signaling server, ws://HOST:PORT/, of greenroom's own if absent; and a scenario file, which ends in
+    /// Signaling server, ws:// or wss://HOST:PORT/, of greenroom's own if absent; and a scenario file, which ends in
     /// .toml. Flags win over what the file says
     #[arg(value_name = "SCENARIO.toml|URL", num_args = 0..=2)]
     pub(super) targets: Vec<String>,
@@ -196,6 +197,9 @@ pub(super) struct RunArgs {
         value_delimiter = ','
     )]
     pub(super) reporter: Vec<Reporter>,
+
+    #[command(flatten)]
+    pub(super) access: AccessArgs,
 }
 
 /// Which flags somebody set, on the command line or in the environment, rather than left to their defaults.

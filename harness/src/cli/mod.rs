@@ -2,6 +2,7 @@
 //!
 //! Owns everything that a person sees. It holds no logic of a run: whatever it can do, the library can.
 
+mod access;
 mod args;
 mod exit;
 mod explore;

@@ -9,6 +9,7 @@ use greenroom_fixtures::Size;
 use super::args::{Given, Reporter, RunArgs};
 use super::progress::ProgressLine;
 use super::{complain, exit, style_of};
+use crate::bot::access::Access;
 use crate::check::Verdict;
 use crate::net::model::{AccessSpec, LinkSpec, NatKind, NetworkFile, NetworkPreset};
 use crate::report::Report;
@@ -62,7 +63,10 @@ async fn once(args: &RunArgs, plan: &Plan, number: u32) -> Result<Report, RunErr
         None if simulated => Run::simulated(scenario.seed),
         None => Run::embedded(),
     };
-    run = run.scenario(scenario).output_dir(output_dir(args, number));
+    run = run
+        .scenario(scenario)
+        .access(plan.access.clone())
+        .output_dir(output_dir(args, number));
     if simulated {
         // Its time is not ours: there is nothing to wait for on the way.
         return run.run().await;
@@ -110,10 +114,11 @@ pub(super) async fn interrupt_signal() {
     }
 }
 
-/// What to run, and where.
+/// What to run, where, and what gets the bots in.
 struct Plan {
     scenario: Scenario,
     url: Option<String>,
+    access: Access,
 }
 
 impl Plan {
@@ -155,6 +160,7 @@ impl Plan {
         Ok(Self {
             scenario,
             url: url.map(|url| (*url).clone()),
+            access: args.access.access()?,
         })
     }
 }

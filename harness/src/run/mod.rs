@@ -26,6 +26,7 @@ use thiserror::Error;
 
 use self::server::CallersServer;
 use crate::bot::Progress;
+use crate::bot::access::Access;
 use crate::bot::dial::{CallersClient, Dialer, SignalingBot, UrlError};
 use crate::engine::{Engine, EngineSetting};
 use crate::media::codec::Codec;
@@ -153,6 +154,7 @@ pub struct Run {
     pub(crate) server: Option<CallersServer>,
     pub(crate) signaling: Option<CallersClient>,
     pub(crate) engine: Option<CallersEngine>,
+    pub(crate) access: Access,
 }
 
 /// Makes the engine of a run.
@@ -173,9 +175,15 @@ impl Run {
         Self::with_target(Target::Embedded)
     }
 
-    /// A run against the signaling server at a `ws://` URL.
+    /// A run against the signaling server at a `ws://` or `wss://` URL.
     pub fn against(url: impl Into<String>) -> Self {
         Self::with_target(Target::Url(url.into()))
+    }
+
+    /// What gets the bots into the server at the URL: headers, a token, whom TLS trusts. Default: nothing.
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
     }
 
     /// A run whose bots reach their server through byte streams of the caller's, for example in memory.
@@ -193,6 +201,7 @@ impl Run {
             server: None,
             signaling: None,
             engine: None,
+            access: Access::default(),
         }
     }
 

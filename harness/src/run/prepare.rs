@@ -76,7 +76,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
     };
     let brings_server = !matches!(run.target, Target::Url(_) | Target::Dialer(_));
     refuse_what_would_not_happen(&scenario, brings_server, run.signaling.is_some())?;
-    let meeting = Meeting::open(&run.target, run.server)?;
+    let meeting = Meeting::open(&run.target, run.server, &run.access)?;
     let (ledger, ledger_file, follower) = open_ledger(&scenario, run.ledger.as_deref(), frame_rate, clock)?;
     // Last of all that can fail, so that bad input leaves no folder behind.
     let (recorder, trace) = match &run.output_dir {

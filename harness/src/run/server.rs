@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::memory::{Exchange, MemoryListener};
 use super::{RunError, Target};
+use crate::bot::access::Access;
 use crate::bot::dial::{ByteStream, Dialer};
 use crate::trace::Trace;
 
@@ -72,8 +73,17 @@ impl Meeting {
     /// # Errors
     ///
     /// When the URL is none, or there is nothing to listen on.
-    pub(super) fn open(target: &Target, server: Option<CallersServer>) -> Result<Self, RunError> {
+    pub(super) fn open(
+        target: &Target,
+        server: Option<CallersServer>,
+        access: &Access,
+    ) -> Result<Self, RunError> {
         let brings = !matches!(target, Target::Url(_) | Target::Dialer(_));
+        if *access != Access::default() && !matches!(target, Target::Url(_)) {
+            return Err(RunError::Unsupported(
+                "headers, a token, --ca and --insecure are for a server of yours; give its URL, or leave them out",
+            ));
+        }
         if let Some(server) = server {
             if !brings {
                 return Err(RunError::Unsupported(
@@ -86,7 +96,7 @@ impl Meeting {
             return Ok(Self::Brought(Kind::Callers(exchange, server), dialer));
         }
         match target {
-            Target::Url(url) => Ok(Self::Theirs(Dialer::tcp(url)?)),
+            Target::Url(url) => Ok(Self::Theirs(Dialer::to(url, access)?)),
             Target::Dialer(dialer) => Ok(Self::Theirs(dialer.clone())),
             #[cfg(feature = "sim")]
             Target::Simulated => {
@@ -99,7 +109,7 @@ impl Meeting {
                 let failed = |error: std::io::Error| RunError::Listen(error.to_string());
                 let listener = bind(([127, 0, 0, 1], 0).into()).map_err(failed)?;
                 let address = listener.local_addr().map_err(failed)?;
-                let dialer = Dialer::tcp(&format!("ws://{address}/"))?;
+                let dialer = Dialer::to(&format!("ws://{address}/"), &Access::default())?;
                 Ok(Self::Brought(
                     Kind::Tcp(address, Mutex::new(Some(listener))),
                     dialer,
