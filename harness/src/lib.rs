@@ -48,10 +48,10 @@ pub use check::{Breach, Criterion, Finding, FindingKind, Limit, Severity, Verdic
 pub use clock::{RunClock, micros};
 pub use report::{EXIT_INTERRUPTED, Ladder, REPORT_VERSION, Report, Simulated, Style, ladder};
 pub use run::{BroadcasterHandle, RunHandle, ViewerHandle};
-pub use run::{Environment, LedgerFileError, MemoryListener, Run, RunError};
+pub use run::{Environment, ExecError, LedgerFileError, MemoryListener, Run, RunError};
 pub use scenario::{
-    Action, AudioHole, AudioSource, Deadlines, DecodeSelection, JoinSpec, MAX_VIEWERS, MediaFault, MediaSpec,
-    Muting, NetworkSpec, Party, PlantedDelays, RoleSelection, RoomSpec, Scenario, ScenarioError,
+    Action, AudioHole, AudioSource, Deadlines, DecodeSelection, ExecSpec, JoinSpec, MAX_VIEWERS, MediaFault,
+    MediaSpec, Muting, NetworkSpec, Party, PlantedDelays, RoleSelection, RoomSpec, Scenario, ScenarioError,
     ScenarioFileError, SignalingSpec, SourceFlaws, TimedAction, WireFaultSpec,
 };
 pub use seeds::seeds;

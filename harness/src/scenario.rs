@@ -4,6 +4,7 @@
 
 mod action;
 mod disturbance;
+mod exec;
 mod fault;
 mod file;
 mod media;
@@ -20,6 +21,7 @@ use crate::net::model::{LinkSpec, NetworkFile, derive};
 use serial::millis;
 
 pub use action::{Action, Muting, Party, TimedAction};
+pub use exec::ExecSpec;
 pub use fault::{AudioHole, MediaFault, PlantedDelays, SourceFlaws, WireFaultSpec};
 pub use file::ScenarioFileError;
 pub use media::{AudioSource, MediaSpec};
@@ -35,6 +37,9 @@ pub const MAX_VIEWERS: u32 = 10_000;
 pub struct Scenario {
     /// Seed of the default clip, SSRCs and everything else that is drawn. Default 1.
     pub seed: u64,
+    /// A server under test that the run starts and stops. Default: it is there, or it is greenroom's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exec: Option<ExecSpec>,
     /// Rooms, each with its own broadcaster. Default: one room `greenroom` with four viewers.
     pub rooms: Vec<RoomSpec>,
     /// Which bots this process runs. Default: all.
@@ -73,6 +78,7 @@ impl Default for Scenario {
     fn default() -> Self {
         Self {
             seed: 1,
+            exec: None,
             rooms: vec![RoomSpec::default()],
             role: RoleSelection::All,
             media: MediaSpec::default(),

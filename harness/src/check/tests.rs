@@ -36,6 +36,7 @@ fn healthy() -> Measured {
         delays: Delays::default(),
         fanout_skew: None,
         server_ended: None,
+        server_process: None,
         network: None,
         generator: GeneratorHealth {
             allowed_cores: 2,

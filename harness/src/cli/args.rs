@@ -73,7 +73,8 @@ pub(super) enum Command {
     greenroom run --sim lossy --duration 10m --seed 7\n  \
     greenroom run ws://10.0.0.5:3000/ --impair lte\n  \
     greenroom run --codec vp8 --video clip.ivf --data-channel\n  \
-    greenroom run call.toml ws://10.0.0.5:3000/ --duration 5s\n\n\
+    greenroom run call.toml ws://10.0.0.5:3000/ --duration 5s\n  \
+    greenroom run ws://127.0.0.1:3000/ --exec 'node server.js'\n\n\
     Broadcaster and viewers in two processes are one run when they share a ledger:\n  \
     greenroom serve --listen 127.0.0.1:3000 &\n  \
     greenroom run ws://127.0.0.1:3000/ --role broadcaster --viewers 50 --ledger ledger.jsonl &\n  \
@@ -197,6 +198,36 @@ pub(super) struct RunArgs {
         value_delimiter = ','
     )]
     pub(super) reporter: Vec<Reporter>,
+
+    /// Start the server under test with this command, and stop it after the run; the URL says where bots find it
+    #[arg(
+        long,
+        env = "GREENROOM_EXEC",
+        value_name = "COMMAND",
+        help_heading = "Starting the server under test"
+    )]
+    pub(super) exec: Option<String>,
+
+    /// It is ready when a GET of this URL is answered with a status below 500; when its port accepts if absent
+    #[arg(
+        long,
+        env = "GREENROOM_READY_URL",
+        value_name = "http://HOST:PORT/",
+        requires = "exec",
+        help_heading = "Starting the server under test"
+    )]
+    pub(super) ready_url: Option<String>,
+
+    /// How long it may take to be ready
+    #[arg(
+        long,
+        env = "GREENROOM_EXEC_TIMEOUT",
+        default_value = "10s",
+        value_name = "TIME",
+        value_parser = parse_duration,
+        help_heading = "Starting the server under test"
+    )]
+    pub(super) exec_timeout: Duration,
 
     #[command(flatten)]
     pub(super) access: AccessArgs,

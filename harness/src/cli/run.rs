@@ -14,7 +14,7 @@ use crate::check::Verdict;
 use crate::net::model::{AccessSpec, LinkSpec, NatKind, NetworkFile, NetworkPreset};
 use crate::report::Report;
 use crate::run::{Run, RunError};
-use crate::scenario::{RoleSelection, Scenario};
+use crate::scenario::{ExecSpec, RoleSelection, Scenario};
 
 /// Does the runs that the flags ask for; gives the worst exit code.
 pub(super) async fn run(args: RunArgs, given: &Given) -> u8 {
@@ -240,6 +240,13 @@ fn over(mut scenario: Scenario, args: &RunArgs, counts: impl Fn(&str) -> bool) -
     set("role", &mut || scenario.role = args.role.into());
     set("join_rate", &mut || scenario.join.rate_per_s = args.join_rate);
     set("warmup", &mut || scenario.warmup = args.warmup);
+    set("exec", &mut || {
+        scenario.exec = args.exec.as_ref().map(|command| ExecSpec {
+            ready_url: args.ready_url.clone(),
+            timeout: args.exec_timeout,
+            ..ExecSpec::new(command)
+        });
+    });
     set("abort_on_fail", &mut || {
         scenario.abort_on_fail = args.abort_on_fail
     });

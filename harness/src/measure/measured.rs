@@ -11,6 +11,7 @@ use super::distribution::Summary;
 use super::freeze::Freezes;
 use super::health::GeneratorHealth;
 use super::join::JoinPhase;
+use super::process::ProcessFigures;
 use super::quality::QualityFigures;
 use super::sound::SoundFigures;
 use super::tone::ToneFigures;
@@ -69,6 +70,9 @@ pub struct Measured {
     /// The signaling server that the run brought, when it ended without being asked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_ended: Option<ServerEnded>,
+    /// What the server under test cost, where the run started it and the machine tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_process: Option<ProcessFigures>,
     /// What the simulated network did; absent on real sockets, whose network tells nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Vec<LinkFigures>>,

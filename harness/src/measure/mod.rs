@@ -13,6 +13,7 @@ pub mod health;
 pub mod join;
 pub mod measured;
 pub mod mute;
+pub mod process;
 pub mod quality;
 pub mod receiver_estimate;
 pub mod signed;

@@ -63,6 +63,7 @@ fn write_table(out: &mut String, report: &Report, style: Style) -> std::fmt::Res
     delays(out, report)?;
     perception::write(out, report)?;
     streams(out, report)?;
+    server(out, report)?;
     generator(out, report)?;
     findings(out, report, style)?;
     verdict(out, report, style)
@@ -296,6 +297,22 @@ fn network(out: &mut String, links: &[LinkFigures]) -> std::fmt::Result {
         sum(|counts| counts.duplicated),
         sum(|counts| counts.corrupted),
         sum(|counts| counts.reordered)
+    )
+}
+
+fn server(out: &mut String, report: &Report) -> std::fmt::Result {
+    let Some(process) = &report.measured.server_process else {
+        return Ok(());
+    };
+    let mb = |bytes: u64| bytes as f64 / 1e6;
+    writeln!(
+        out,
+        "server       {:.2} of a core; RSS {:.1} MB at first, {:.1} at most, {:.1} at last; {}",
+        process.cores_used,
+        mb(process.rss_at_start),
+        mb(process.rss_max),
+        mb(process.rss_at_end),
+        process.command
     )
 }
 

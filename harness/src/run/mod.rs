@@ -4,6 +4,7 @@
 //! state, and leaves nothing behind when it is dropped.
 
 mod environment;
+mod exec;
 mod handle;
 mod heard;
 pub(crate) mod ledger_file;
@@ -33,11 +34,12 @@ use crate::media::codec::Codec;
 use crate::net::model::LinkSpec;
 use crate::report::Report;
 use crate::scenario::{
-    Action, AudioSource, DecodeSelection, MediaFault, PlantedDelays, RoleSelection, Scenario, ScenarioError,
-    SignalingSpec, SourceFlaws, TimedAction, WireFaultSpec,
+    Action, AudioSource, DecodeSelection, ExecSpec, MediaFault, PlantedDelays, RoleSelection, Scenario,
+    ScenarioError, SignalingSpec, SourceFlaws, TimedAction, WireFaultSpec,
 };
 
 pub use environment::Environment;
+pub use exec::ExecError;
 pub use handle::{BroadcasterHandle, RunHandle, ViewerHandle};
 pub use ledger_file::LedgerFileError;
 pub use memory::MemoryListener;
@@ -82,6 +84,9 @@ pub enum RunError {
         /// What the file system said.
         reason: String,
     },
+    /// The server under test that the run was to start.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
     /// The embedded server cannot listen.
     #[error("the embedded signaling server cannot listen on 127.0.0.1: {0}")]
     Listen(String),
@@ -107,6 +112,7 @@ impl RunError {
             | Self::Ledger(_)
             | Self::Unsupported(_)
             | Self::NotSimulated
+            | Self::Exec(_)
             | Self::Output { .. }
             | Self::OpenFiles { .. } => true,
             Self::Source(_) => true,
@@ -183,6 +189,14 @@ impl Run {
     /// What gets the bots into the server at the URL: headers, a token, whom TLS trusts. Default: nothing.
     pub fn access(mut self, access: Access) -> Self {
         self.access = access;
+        self
+    }
+
+    /// Starts the server under test, waits until it is ready, samples what it costs, and stops it after the run.
+    ///
+    /// The bots find it at the URL of [`Run::against`].
+    pub fn exec(mut self, exec: ExecSpec) -> Self {
+        self.scenario.exec = Some(exec);
         self
     }
 

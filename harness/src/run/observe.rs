@@ -104,6 +104,7 @@ pub(super) fn sum_up(
         broadcasters,
         fanout_skew: skew.summary(),
         server_ended: None,
+        server_process: None,
         network,
         generator,
     }

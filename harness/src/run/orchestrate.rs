@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::exec::Executed;
 use super::handle::Order;
 use super::ledger_file::LedgerFollower;
 use super::prepare::Prepared;
@@ -188,6 +189,9 @@ impl Prepared {
             (Action::RestartServer { after }, Some(server)) => server.restart(*after),
             _ => {}
         }
+        if let (Action::KillServer, Some(executed)) = (action, &mut self.executed) {
+            executed.kill();
+        }
         for room in &mut self.rooms {
             room.act(action).await;
         }
@@ -204,12 +208,18 @@ impl Prepared {
         let follower_error = self.follower.as_ref().and_then(LedgerFollower::take_error);
         let environment = Environment::gather(&self.url, &self.engine.describe());
         let ended = self.server.as_ref().and_then(BroughtServer::ended);
+        let ended = ended.or_else(|| self.executed.as_ref().and_then(Executed::ended));
+        let server_process = match self.executed {
+            Some(executed) => executed.stop().await,
+            None => None,
+        };
         let clock = self.clock;
         let mut measured = observe::sum_up(self.rooms, health, joining, streamed);
         measured.server_ended = ended.map(|ended| ServerEnded {
             at_ms: clock.us(ended.at) as f64 / 1_000.0,
             why: ended.why,
         });
+        measured.server_process = server_process;
         drop(self.server);
         let diagnosis = self.trace.diagnose();
         drop(self.trace);

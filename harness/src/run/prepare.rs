@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
+use super::exec::Executed;
 use super::ledger_file::{LedgerFile, LedgerFollower};
 use super::room::RoomRun;
 use super::server::{BroughtServer, Meeting};
-use super::{CallersEngine, Run, RunError, Target};
+use super::{CallersEngine, ExecError, Run, RunError, Target};
 use crate::bot::reference::{self, Reference};
 use crate::bot::source::Sources;
 use crate::bot::{Figures, LedgerHandle, Progress, Shared};
@@ -33,6 +34,7 @@ pub(super) struct Prepared {
     pub(super) engine: Arc<dyn Engine>,
     pub(super) rooms: Vec<RoomRun>,
     pub(super) server: Option<BroughtServer>,
+    pub(super) executed: Option<Executed>,
     pub(super) clock: RunClock,
     pub(super) recorder: Option<Recorder>,
     pub(super) trace: Trace,
@@ -78,6 +80,11 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
     refuse_what_would_not_happen(&scenario, brings_server, run.signaling.is_some())?;
     let meeting = Meeting::open(&run.target, run.server, &run.access)?;
     let (ledger, ledger_file, follower) = open_ledger(&scenario, run.ledger.as_deref(), frame_rate, clock)?;
+    let executed = match (&scenario.exec, &run.target) {
+        (Some(exec), Target::Url(url)) => Some(Executed::start(exec.clone(), url).await?),
+        (Some(_), _) => return Err(ExecError::NoUrl.into()),
+        (None, _) => None,
+    };
     // Last of all that can fail, so that bad input leaves no folder behind.
     let (recorder, trace) = match &run.output_dir {
         Some(dir) => {
@@ -183,6 +190,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         engine,
         rooms,
         server,
+        executed,
         clock,
         recorder,
         trace,
@@ -200,7 +208,14 @@ fn refuse_what_would_not_happen(
     has_callers_client: bool,
 ) -> Result<(), RunError> {
     let acts = |is: fn(&Action) -> bool| scenario.timeline.iter().any(|timed| is(&timed.action));
-    if !brings_server && acts(|action| matches!(action, Action::KillServer | Action::RestartServer { .. })) {
+    let restarts = acts(|action| matches!(action, Action::RestartServer { .. }));
+    if restarts && scenario.exec.is_some() {
+        return Err(RunError::Unsupported(
+            "a server that the run starts by a command can be killed and not yet restarted; leave restart-server out",
+        ));
+    }
+    let killable = brings_server || scenario.exec.is_some();
+    if (!brings_server && restarts) || (!killable && acts(|action| matches!(action, Action::KillServer))) {
         return Err(RunError::Unsupported(
             "the scenario kills or restarts the signaling server, and this run's server is not its own; leave the \
              URL or the action out",

@@ -177,7 +177,7 @@ pub(super) struct BroughtServer {
     restarting: JoinSet<()>,
 }
 
-/// A server that ended by itself.
+/// A server that ended by itself, greenroom's, the caller's or one under test.
 #[derive(Clone, Debug)]
 pub(super) struct Ended {
     pub(super) at: Instant,

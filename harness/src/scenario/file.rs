@@ -13,7 +13,7 @@ use super::{Scenario, ScenarioError};
 
 /// What is a time under one of these names may be written with its unit, `duration = "30s"`, and is then the
 /// field with `_ms`.
-const TIMES: [&str; 15] = [
+const TIMES: [&str; 16] = [
     "after",
     "at",
     "audio_late",
@@ -28,6 +28,7 @@ const TIMES: [&str; 15] = [
     "jitter",
     "join",
     "nat_timeout",
+    "timeout",
     "warmup",
 ];
 
