@@ -5,70 +5,25 @@
 //! greenroom's protocol and of SDP, and nothing of the rules that it breaks.
 
 mod edit;
+mod frames;
 mod list;
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use greenroom_signaling::{Direction, FrameFate, Injector, LateFrame};
+use greenroom_signaling::{Direction, FrameFate, Injector};
 use serde_json::Value;
 
 use crate::net::model::Random;
 use crate::net::tap::DatagramKind;
 use crate::scenario::Party;
 
+use frames::{Act, Hop, State, late};
+
 pub use list::all;
-
-/// Whose frames, as the bot that sends or receives them sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hop {
-    /// What the broadcaster hears of the viewer.
-    ToBroadcaster,
-    /// What the viewer says.
-    FromViewer,
-    /// What the viewer hears.
-    ToViewer,
-}
-
-/// What is done to a frame that fits.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Act {
-    /// It is lost.
-    Lose,
-    /// Only the first one is lost.
-    LoseFirst,
-    /// Only the second one is lost.
-    LoseSecond,
-    /// It passes twice.
-    Twice,
-    /// Only its first half passes.
-    Truncate,
-    /// Another viewer gets it.
-    Misroute,
-    /// Another viewer gets it too.
-    Copy,
-    /// It says that another viewer has sent it.
-    Rename,
-    /// It passes behind the one that comes next.
-    Behind,
-    /// It passes this many milliseconds later.
-    Late(u64),
-    /// The broadcaster gets it back, as an offer of the viewer's, and the viewer never.
-    Reflect,
-    /// Its JSON is rewritten.
-    Edit(fn(&mut Value)),
-    /// From the second one on its JSON is rewritten.
-    EditLater(fn(&mut Value)),
-    /// Something of it is changed, drawn from a seed.
-    Mutate(u64),
-    /// This one follows it.
-    Follow(fn(&Value) -> Option<Value>),
-}
 
 /// Datagrams that are dropped on their way to the viewer and from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Drops {
+enum Drops {
     Stun,
     Dtls,
     Rtp,
@@ -81,12 +36,12 @@ pub struct WireFault {
     pub name: &'static str,
     /// What it does.
     pub about: &'static str,
-    pub(super) does: Does,
+    does: Does,
 }
 
 /// What a fault is about.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Does {
+enum Does {
     /// Frames of one type on one hop.
     Frames(Hop, &'static str, Act),
     /// Datagrams.
@@ -130,19 +85,6 @@ fn random(seed: u64) -> WireFault {
 pub(crate) struct RoomFaults {
     planted: Vec<(u32, WireFault)>,
     state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Names that the server gave, by viewer number.
-    ids: BTreeMap<u32, String>,
-    broadcaster: Option<String>,
-    injectors: BTreeMap<Party, Injector>,
-    /// Frames that wait for the next one of their fault.
-    behind: BTreeMap<usize, String>,
-    /// Faults that act once and have.
-    done: Vec<usize>,
-    counts: BTreeMap<usize, u32>,
 }
 
 impl RoomFaults {
@@ -211,220 +153,6 @@ impl RoomFaults {
             FrameFate::Pass
         }
     }
-}
-
-fn late(ms: u64, text: String) -> LateFrame {
-    LateFrame {
-        after: Duration::from_millis(ms),
-        text,
-    }
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
-    value.get(name).and_then(Value::as_str)
-}
-
-impl State {
-    /// Learns from `joined` who is called what.
-    fn learn(&mut self, party: Party, direction: Direction, value: &Value) {
-        if direction == Direction::Received
-            && text(value, "type") == Some("joined")
-            && let Some(id) = text(value, "id")
-        {
-            match party {
-                Party::Broadcaster => self.broadcaster = Some(id.to_owned()),
-                Party::Viewer(number) => drop(self.ids.insert(number, id.to_owned())),
-            }
-        }
-    }
-
-    fn fits(
-        &self,
-        party: Party,
-        direction: Direction,
-        value: &Value,
-        hop: Hop,
-        viewer: u32,
-        kind: &str,
-    ) -> bool {
-        let side = match (party, direction) {
-            (Party::Broadcaster, Direction::Sent) => return false,
-            (Party::Broadcaster, Direction::Received) => Hop::ToBroadcaster,
-            (Party::Viewer(number), _) if number != viewer => return false,
-            (Party::Viewer(_), Direction::Sent) => Hop::FromViewer,
-            (Party::Viewer(_), Direction::Received) => Hop::ToViewer,
-        };
-        if side != hop || text(value, "type") != Some(kind) {
-            return false;
-        }
-        // The broadcaster has frames of every viewer; those that name one are only that one's.
-        let about = text(value, "to")
-            .or_else(|| text(value, "from"))
-            .or_else(|| text(value, "id"));
-        match (party, about) {
-            (Party::Broadcaster, Some(id)) if kind != "joined" => match self.ids.get(&viewer) {
-                Some(known) => known == id,
-                // In real time the broadcaster may hear of the viewer before the viewer knows its own name.
-                None => kind == "new-viewer" && !self.ids.values().any(|known| known == id),
-            },
-            _ => true,
-        }
-    }
-
-    fn once(&mut self, index: usize) -> bool {
-        let first = !self.done.contains(&index);
-        if first {
-            self.done.push(index);
-        }
-        first
-    }
-
-    /// How many frames have come for a fault, this one included.
-    fn count(&mut self, index: usize) -> u32 {
-        let count = self.counts.entry(index).or_default();
-        *count += 1;
-        *count
-    }
-
-    /// The broadcaster hears a viewer's offer, made of its own.
-    fn reflect(&self, viewer: u32, value: &Value) {
-        // Another text than the broadcaster's own: it is the viewer's.
-        let mut value = edit::answer_anew(value).unwrap_or_else(|| value.clone());
-        if let Some(fields) = value.as_object_mut() {
-            let id = self.ids.get(&viewer).cloned().unwrap_or_default();
-            fields.insert("from".to_owned(), Value::from(id));
-        }
-        if let Some(injector) = self.injectors.get(&Party::Broadcaster) {
-            injector.receive(&value.to_string());
-        }
-    }
-
-    fn act(
-        &mut self,
-        index: usize,
-        act: Act,
-        viewer: u32,
-        value: &Value,
-        frames: Vec<LateFrame>,
-    ) -> Vec<LateFrame> {
-        match act {
-            Act::Lose => Vec::new(),
-            Act::LoseFirst if self.once(index) => Vec::new(),
-            Act::LoseFirst => frames,
-            Act::LoseSecond => match self.count(index) {
-                2 => Vec::new(),
-                _ => frames,
-            },
-            Act::Reflect => {
-                self.reflect(viewer, value);
-                Vec::new()
-            }
-            Act::EditLater(edit) => match self.count(index) {
-                1 => frames,
-                _ => rewritten(frames, edit),
-            },
-            Act::Twice => frames
-                .iter()
-                .flat_map(|frame| [frame.clone(), frame.clone()])
-                .collect(),
-            Act::Truncate => frames.into_iter().map(halved).collect(),
-            Act::Misroute => {
-                self.give_to_another(viewer, value);
-                Vec::new()
-            }
-            Act::Copy => {
-                self.give_to_another(viewer, value);
-                frames
-            }
-            Act::Rename => {
-                let other = self
-                    .ids
-                    .iter()
-                    .find(|(number, _)| **number != viewer)
-                    .map(|(_, id)| id.clone());
-                rewritten(frames, |value| {
-                    if let Some(other) = &other {
-                        value["from"] = Value::from(other.as_str());
-                    }
-                })
-            }
-            Act::Behind => match self.behind.remove(&index) {
-                Some(waited) => frames.into_iter().chain([late(0, waited)]).collect(),
-                None if self.once(index) => {
-                    if let Some(frame) = frames.into_iter().next() {
-                        self.behind.insert(index, frame.text);
-                    }
-                    Vec::new()
-                }
-                None => frames,
-            },
-            Act::Late(ms) => frames.into_iter().map(|frame| late(ms, frame.text)).collect(),
-            Act::Edit(edit) => rewritten(frames, edit),
-            Act::Mutate(seed) => rewritten(frames, |value| edit::mutate(value, seed)),
-            Act::Follow(follow) => {
-                let next = follow(value).filter(|_| self.once(index));
-                frames
-                    .into_iter()
-                    .chain(next.map(|value| late(40, value.to_string())))
-                    .collect()
-            }
-        }
-    }
-
-    /// Another viewer than the one that it is for hears a frame.
-    fn give_to_another(&self, viewer: u32, value: &Value) {
-        let mut numbers: Vec<u32> = self
-            .ids
-            .keys()
-            .copied()
-            .filter(|number| *number != viewer)
-            .collect();
-        numbers.sort_unstable();
-        let Some(other) = numbers.first() else { return };
-        let mut value = value.clone();
-        // As a server would stamp it: whoever sent it is who it is from.
-        if let Some(fields) = value.as_object_mut()
-            && fields.remove("to").is_some()
-            && !fields.contains_key("from")
-        {
-            let sender = self.ids.get(&viewer).cloned().unwrap_or_default();
-            let from_broadcaster = fields.get("type").and_then(Value::as_str) == Some("offer");
-            let from = if from_broadcaster {
-                self.broadcaster.clone().unwrap_or_default()
-            } else {
-                sender
-            };
-            fields.insert("from".to_owned(), Value::from(from));
-        }
-        if let Some(injector) = self.injectors.get(&Party::Viewer(*other)) {
-            injector.receive(&value.to_string());
-        }
-    }
-}
-
-fn halved(frame: LateFrame) -> LateFrame {
-    let mut end = frame.text.len() / 2;
-    while !frame.text.is_char_boundary(end) {
-        end -= 1;
-    }
-    LateFrame {
-        text: frame.text[..end].to_owned(),
-        ..frame
-    }
-}
-
-fn rewritten(frames: Vec<LateFrame>, edit: impl Fn(&mut Value)) -> Vec<LateFrame> {
-    let rewrite = |frame: LateFrame| match serde_json::from_str::<Value>(&frame.text) {
-        Ok(mut value) => {
-            edit(&mut value);
-            LateFrame {
-                text: value.to_string(),
-                ..frame
-            }
-        }
-        Err(_) => frame,
-    };
-    frames.into_iter().map(rewrite).collect()
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 //!
 //! Owns the list and its wording. What a fault is to be found as is not its to know.
 
-use super::Act::{
+use super::frames::Act::{
     Behind, Copy, Edit, EditLater, Follow, Late, Lose, LoseFirst, LoseSecond, Misroute, Reflect, Rename,
     Truncate, Twice,
 };
-use super::Hop::{FromViewer, ToBroadcaster, ToViewer};
-use super::{Act, Does, Drops, Hop, WireFault, edit};
+use super::frames::Hop::{FromViewer, ToBroadcaster, ToViewer};
+use super::frames::{Act, Hop};
+use super::{Does, Drops, WireFault, edit};
 
 const fn frames(
     name: &'static str,
