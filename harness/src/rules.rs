@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 mod cause;
+mod consent;
 pub mod document;
 mod finding;
 mod link;
@@ -117,6 +118,11 @@ impl Checker {
             TraceKind::SignalingClosed { reason } => {
                 let at = self.at(event, "signaling closed");
                 self.bot(&event.peer).signaling_closed = Some((at, reason.clone()));
+            }
+            TraceKind::CandidateDiscarded { remote } => self.candidate_discarded(event, remote),
+            TraceKind::MediaSecond { bytes, .. } if *bytes > 0 => {
+                let at = self.at(event, "a second of media");
+                self.media_second(&event.peer, &at);
             }
             TraceKind::ConnectionOpened {
                 connection,
@@ -403,6 +409,16 @@ impl Checker {
         }
     }
 
+    /// TR-01: a candidate that came too early was lost by whoever got it.
+    fn candidate_discarded(&mut self, event: &TraceEvent, remote: &str) {
+        let at = self.at(event, "threw an early candidate away");
+        let mut found = Vec::new();
+        if let Some(link) = self.bot(&event.peer).links.get_mut(remote) {
+            link.candidate_discarded(&event.peer, &at, &mut found);
+        }
+        self.keep(found);
+    }
+
     fn opened(&mut self, event: &TraceEvent, connection: u64, remote: &str, wire_is_read: bool) {
         let at = self.at(event, "connection opened");
         let bot = self.bot(&event.peer);
@@ -441,11 +457,6 @@ impl Checker {
         match kind {
             TraceKind::RemoteDescriptionApplied { .. } => {
                 link.applied.get_or_insert(at);
-            }
-            TraceKind::CandidateQueued { .. } => {
-                if let Some((_, kept)) = &mut link.early {
-                    *kept = true;
-                }
             }
             TraceKind::Ice { state, .. } => match state {
                 IceConnectionState::Checking => drop(link.checking.get_or_insert(at)),

@@ -136,6 +136,9 @@ pub enum TraceKind {
     RemoteDescriptionApplied { connection: u64 },
     /// A remote candidate came before the remote description and waits for it.
     CandidateQueued { connection: u64 },
+    /// A remote candidate of the peer that signaling calls `remote` came before the remote description, and whoever got
+    /// it threw it away: addIceCandidate without a remote description, the error ignored.
+    CandidateDiscarded { remote: String },
     /// `iceConnectionState` changed.
     Ice {
         connection: u64,

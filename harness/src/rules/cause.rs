@@ -463,14 +463,15 @@ impl Ends<'_> {
             let first = self
                 .first_sent(sender_id, receiver_id, "candidate")
                 .map(|sent| sent.event);
-            if let Some((at, false)) = &got.early {
+            let useless = got.candidates_discarded + got.unusable_candidates;
+            if let Some(at) = got.discarded.as_ref().filter(|_| useless >= got.candidates_in) {
                 missing.push(Found {
                     kind: CauseKind::EarlyCandidateLost,
                     message: format!(
-                        "{receiver} got {sender}'s candidate before its description, and threw it away"
+                        "{receiver} got {sender}'s candidates before its description, and threw them away"
                     ),
                     fix: "keep candidates that come before setRemoteDescription, and add them after it",
-                    last: first,
+                    last: got.candidate_in.clone(),
                     shown_by: Some(at.clone()),
                 });
             } else if got.candidates_in == 0 {
@@ -521,19 +522,8 @@ impl Ends<'_> {
                 return found;
             }
         }
-        if let (Some(one), Some(other)) = (toward.roles[0], from.roles[0])
-            && one == other
-        {
-            return Found {
-                kind: CauseKind::IceRoleConflict,
-                message: format!(
-                    "{b} and {v} both say that they are {}",
-                    if one { "controlling" } else { "controlled" }
-                ),
-                fix: "the offerer controls; a 487 answer makes the other side switch",
-                last: from.checking.clone(),
-                shown_by: toward.ice_failed.clone(),
-            };
+        if let Some(found) = self.role_conflict(toward, from) {
+            return found;
         }
         Found {
             kind: CauseKind::IceTimedOut,
@@ -545,6 +535,35 @@ impl Ends<'_> {
             last: from.checking.clone().or_else(|| toward.checking.clone()),
             shown_by: from.ice_failed.clone().or_else(|| toward.ice_failed.clone()),
         }
+    }
+
+    /// Both agents claim the same role, or tell each other so again and again.
+    fn role_conflict(&self, toward: &Link, from: &Link) -> Option<Found> {
+        let (b, v) = (self.broadcaster_label, self.viewer_label);
+        let same = match (toward.roles[0], from.roles[0]) {
+            (Some(one), Some(other)) if one == other => Some(one),
+            _ => None,
+        };
+        let refused = toward.conflict.as_ref().or(from.conflict.as_ref());
+        let message = match (same, refused) {
+            (Some(controlling), _) => format!(
+                "{b} and {v} both say that they are {}",
+                if controlling { "controlling" } else { "controlled" }
+            ),
+            (None, Some(_)) => {
+                format!(
+                    "checks between {b} and {v} are answered with 487 again and again, so their role conflict never ends"
+                )
+            }
+            (None, None) => return None,
+        };
+        Some(Found {
+            kind: CauseKind::IceRoleConflict,
+            message,
+            fix: "the offerer controls; a 487 answer makes the other side switch",
+            last: from.checking.clone().or_else(|| toward.checking.clone()),
+            shown_by: refused.cloned().or_else(|| toward.ice_failed.clone()),
+        })
     }
 
     fn media(&self, toward: &Link, from: &Link) -> Option<Found> {

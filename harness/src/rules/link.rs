@@ -29,8 +29,9 @@ pub(super) struct Link {
     pub(super) candidate_in: Option<EventRef>,
     pub(super) candidates_in: u64,
     pub(super) unusable_candidates: u64,
-    /// A candidate that came before any description, and whether the bot kept it.
-    pub(super) early: Option<(EventRef, bool)>,
+    /// The first candidate that was thrown away because it came before any description, and how many were.
+    pub(super) discarded: Option<EventRef>,
+    pub(super) candidates_discarded: u64,
     pub(super) checking: Option<EventRef>,
     pub(super) ice_connected: Option<EventRef>,
     pub(super) ice_failed: Option<EventRef>,
@@ -40,6 +41,8 @@ pub(super) struct Link {
     pub(super) first_frame: Option<EventRef>,
     pub(super) error: Option<(EventRef, String)>,
     pub(super) bad_credentials: Option<EventRef>,
+    /// The 487 by which a role conflict had become a loop.
+    pub(super) conflict: Option<EventRef>,
     pub(super) hello_out: Option<EventRef>,
     pub(super) hello_in: Option<EventRef>,
     pub(super) wrong_certificate: Option<EventRef>,
@@ -51,10 +54,10 @@ pub(super) struct Link {
     ended: BTreeMap<Option<String>, EventRef>,
     pairs: BTreeMap<String, Pair>,
     encrypted: bool,
-    last_answer_us: Option<u64>,
+    pub(super) last_answer: Option<EventRef>,
     last_keepalive_us: Option<u64>,
     /// Rules that were broken here, so that one breach is not told again for every packet.
-    told: BTreeSet<&'static str>,
+    told: BTreeSet<(&'static str, Severity)>,
 }
 
 #[derive(Debug, Default)]
@@ -70,10 +73,10 @@ const ONCE: [&str; 14] = [
 ];
 
 impl Link {
-    /// Adds a finding, once if it is one that repeats itself.
-    fn tell(&mut self, finding: RuleFinding, out: &mut Vec<RuleFinding>) {
+    /// Adds a finding, once if it is one that repeats itself. A note does not stand for the error that follows it.
+    pub(super) fn tell(&mut self, finding: RuleFinding, out: &mut Vec<RuleFinding>) {
         let once = ONCE.iter().find(|rule| **rule == finding.rule);
-        if once.is_none_or(|rule| self.told.insert(rule)) {
+        if once.is_none_or(|rule| self.told.insert((rule, finding.severity))) {
             out.push(finding);
         }
     }
@@ -160,9 +163,8 @@ impl Link {
                 }
             }
             None => {
-                self.early.get_or_insert_with(|| (event.clone(), false));
-                let message =
-                    format!("{peer} got a candidate before the description that it belongs to, and keeps it");
+                // Whether it is lost is said later, if it is.
+                let message = format!("{peer} got a candidate before the description that it belongs to");
                 broken.push(("TR-01", message, quote(), None));
             }
         }
@@ -175,6 +177,18 @@ impl Link {
             let finding = RuleFinding::new(rule, peer, message, event.clone());
             out.push(finding.quoting(quote).because_of(cause).at_most(most));
         }
+    }
+
+    /// A candidate was thrown away because it came before the description that it belongs to.
+    pub(super) fn candidate_discarded(&mut self, peer: &str, event: &EventRef, out: &mut Vec<RuleFinding>) {
+        self.candidates_discarded += 1;
+        self.discarded.get_or_insert_with(|| event.clone());
+        let message = format!(
+            "{peer} threw away a candidate that had come before the description that it belongs to; it was expected to \
+             keep it until then"
+        );
+        let came = self.candidate_in.clone();
+        out.push(RuleFinding::new("TR-01", peer, message, event.clone()).because_of(came));
     }
 
     /// The end of candidates came.

@@ -24,6 +24,7 @@ pub(super) fn mark(kind: &TraceKind) -> Option<(Option<u64>, String)> {
             of(connection, "applied the remote description".to_owned())
         }
         TraceKind::CandidateQueued { connection } => of(connection, "kept an early candidate".to_owned()),
+        TraceKind::CandidateDiscarded { .. } => Some((None, "threw an early candidate away".to_owned())),
         TraceKind::Ice { connection, state } => of(connection, format!("ICE {}", ice(*state))),
         TraceKind::Connection { connection, state } => of(connection, connection_state(*state).to_owned()),
         TraceKind::ConnectionOpened {

@@ -4,15 +4,13 @@
 
 use super::{Link, listed, ufrags};
 use crate::check::Severity;
+use crate::rules::consent::CONSENT_US;
 use crate::rules::finding::{EventRef, RuleFinding};
 use crate::rules::sdp::{Direction, Sdp, Setup};
 use crate::trace::{DtlsSeen, FrameWay, StunSeen};
 
 /// Pairs of addresses whose checks are told apart.
 const MAX_PAIRS: usize = 64;
-
-/// A peer may not be heard of for this long before media must stop (RFC 7675 section 5.1).
-const CONSENT_US: u64 = 30_000_000;
 
 impl Link {
     /// A STUN message passed.
@@ -31,7 +29,7 @@ impl Link {
             ("request", false) => self.checks_out += 1,
             ("success", true) => {
                 self.answers_in += 1;
-                self.last_answer_us = Some(event.at_us);
+                self.last_answer = Some(event.clone());
             }
             _ => {}
         }
@@ -54,6 +52,7 @@ impl Link {
         if stun.error == Some(487) {
             pair.conflicts += 1;
             if pair.conflicts > 2 {
+                self.conflict.get_or_insert_with(|| event.clone());
                 let message = format!(
                     "{peer} and its peer answered 487 {} times on one pair: both keep their ICE role",
                     pair.conflicts
@@ -343,11 +342,13 @@ impl Link {
                 out,
             );
         }
-        if let Some(last) = self.last_answer_us
-            && event.at_us.saturating_sub(last) > CONSENT_US
+        // Consent is the sender's to have; of what it is sent itself the other end's trace tells.
+        if let Some(last) = self.last_answer.as_ref().filter(|_| !is_in)
+            && event.at_us.saturating_sub(last.at_us) > CONSENT_US
         {
-            let message = format!("{peer} has media although no check was answered for more than 30 s");
-            self.tell(RuleFinding::new("IC-07", peer, message, event.clone()), out);
+            let message = format!("{peer} sends media although no check was answered for more than 30 s");
+            let finding = RuleFinding::new("IC-07", peer, message, event.clone());
+            self.tell(finding.because_of(Some(last.clone())), out);
         }
     }
 
