@@ -25,11 +25,11 @@ use tokio::time::Instant;
 
 use crate::clock::RunClock;
 use crate::engine::Engine;
-use crate::fault::wire::RoomFaults;
+use crate::fault::wire::{End, RoomFaults};
 use crate::measure::distribution::Distribution;
 use crate::measure::skew::{FanoutSkew, FrameSkew};
 use crate::media::ledger::Ledger;
-use crate::net::watched::Barrier;
+use crate::net::filter::DatagramFilter;
 use crate::scenario::Scenario;
 use crate::trace::{FrameWay, Trace, TraceKind};
 
@@ -106,13 +106,30 @@ impl Shared {
             .picture(number)
     }
 
-    /// What keeps datagrams of a viewer's connection from leaving, at either end.
-    pub(crate) fn barrier(&self, viewer: u32) -> Option<Barrier> {
+    /// What becomes of the datagrams that leave one end of a viewer's connection, if a fault is about them.
+    pub(crate) fn datagram_filter(&self, viewer: u32, from: End) -> Option<DatagramFilter> {
         let faults = self
             .wire_faults
             .clone()
-            .filter(|faults| faults.drops_any(viewer))?;
-        Some(Barrier::new(move |datagram| faults.drops(viewer, datagram)))
+            .filter(|faults| faults.has_datagrams(viewer))?;
+        Some(DatagramFilter::new(move |datagram| {
+            faults.datagram(viewer, from, datagram)
+        }))
+    }
+
+    /// Whether a fault has a bot lose a candidate of `remote`'s that came before the description that it belongs to; if
+    /// so, the trace says that it is lost.
+    pub(crate) fn loses_early_candidate(&self, label: &str, viewer: Option<u32>, remote: &str) -> bool {
+        let (Some(faults), Some(viewer)) = (&self.wire_faults, viewer) else {
+            return false;
+        };
+        let loses = faults.loses_early_candidates(viewer);
+        if loses {
+            self.trace.now(label, || TraceKind::CandidateDiscarded {
+                remote: remote.to_owned(),
+            });
+        }
+        loses
     }
 
     pub(crate) fn number_of(&self, peer: &str) -> Option<u32> {

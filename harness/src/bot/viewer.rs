@@ -24,6 +24,7 @@ use crate::engine::{
     ConnectionId, ConnectionSpec, ConnectionState, EngineCommand, EngineEvent, EngineEventKind,
     IceConnectionState, MediaDirection,
 };
+use crate::fault::wire::End;
 use crate::measure::arrivals::Arrivals;
 use crate::measure::join::{JoinPhase, JoinTimes};
 use crate::measure::measured::PeerErrorKind;
@@ -392,7 +393,7 @@ impl ViewerBot {
             },
             bind: self.shared.bind_for(Party::Viewer(self.spec.number)),
             tap: Some(wire.tap()),
-            barrier: self.shared.barrier(self.spec.number),
+            filter: self.shared.datagram_filter(self.spec.number, End::Viewer),
             impairment: self.shared.scenario.network.impair_up(
                 self.shared.scenario.seed,
                 self.shared.room_number,
@@ -437,7 +438,13 @@ impl ViewerBot {
         };
         if ours {
             self.command(EngineCommand::AddCandidate(candidate));
-        } else if self.early.len() < MAX_EARLY_CANDIDATES {
+            return;
+        }
+        let remote = from.as_ref().map_or("broadcaster", PeerId::as_str);
+        let lost = self
+            .shared
+            .loses_early_candidate(&self.record.label, Some(self.spec.number), remote);
+        if !lost && self.early.len() < MAX_EARLY_CANDIDATES {
             self.early.push_back((from, candidate));
         }
     }

@@ -21,9 +21,9 @@ use crate::media::codec::Codec;
 use crate::media::kind::MediaKind;
 use crate::media::packetize::EncodedFrame;
 use crate::media::reassemble::{ReceiveStats, ReceivedFrame};
+use crate::net::filter::DatagramFilter;
 use crate::net::impair::Impairment;
 use crate::net::tap::Tap;
-use crate::net::watched::Barrier;
 
 pub use setting::EngineSetting;
 
@@ -85,8 +85,8 @@ pub struct ConnectionSpec {
     pub tap: Option<Tap>,
     /// What the network does to outgoing datagrams, beyond what it does by itself.
     pub impairment: Option<Impairment>,
-    /// Datagrams that do not leave, for faults on purpose.
-    pub barrier: Option<Barrier>,
+    /// What becomes of outgoing datagrams, for faults on purpose.
+    pub filter: Option<DatagramFilter>,
 }
 
 /// A command to one connection.

@@ -46,6 +46,6 @@ impl EngineSetting {
         // The simulated network has links of its own.
         let impairment = spec.impairment.filter(|_| !self.ports.is_simulated());
         self.ports
-            .open(address, spec.tap.clone(), (impairment, spec.barrier.clone()))
+            .open(address, spec.tap.clone(), (impairment, spec.filter.clone()))
     }
 }

@@ -1,33 +1,34 @@
 //! Faults on the exchange of one viewer and its broadcaster: frames lost, repeated, misrouted, rewritten, and datagrams
-//! dropped, each by its name.
+//! dropped, rewritten and added, each by its name.
 //!
 //! Owns the damage, done on the wire between bots and server and below the peer connections. It knows the words of
 //! greenroom's protocol and of SDP, and nothing of the rules that it breaks.
 
+mod datagrams;
 mod edit;
+mod follow;
 mod frames;
 mod list;
+mod rewrite;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use greenroom_signaling::{Direction, FrameFate, Injector};
 use serde_json::Value;
 
+use crate::net::filter::DatagramFate;
 use crate::net::model::Random;
-use crate::net::tap::DatagramKind;
 use crate::scenario::Party;
 
+use datagrams::{From, Which};
 use frames::{Act, Hop, State, late};
+
+pub(crate) use datagrams::End;
 
 pub use list::all;
 
-/// Datagrams that are dropped on their way to the viewer and from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Drops {
-    Stun,
-    Dtls,
-    Rtp,
-}
+/// By then a peer has gathered and sent its candidates.
+const BEHIND_CANDIDATES_MS: u64 = 300;
 
 /// One fault by its name.
 #[derive(Clone, Copy, Debug)]
@@ -44,10 +45,26 @@ pub struct WireFault {
 enum Does {
     /// Frames of one type on one hop.
     Frames(Hop, &'static str, Act),
-    /// Datagrams.
-    Datagrams(Drops),
+    /// Datagrams of one kind that leave there.
+    Datagrams(From, Which, datagrams::Act),
+    /// The descriptions on these hops come late, and whoever gets candidates before them throws those away.
+    EarlyCandidates(&'static [(Hop, &'static str)]),
     /// Key frames are not sent.
     KeyFrames,
+}
+
+impl Does {
+    /// Which frames it is about, and what it does to them.
+    fn to_frames(self) -> Vec<(Hop, &'static str, Act)> {
+        match self {
+            Self::Frames(hop, kind, act) => vec![(hop, kind, act)],
+            Self::EarlyCandidates(descriptions) => {
+                let late = |(hop, kind): &(Hop, &'static str)| (*hop, *kind, Act::Late(BEHIND_CANDIDATES_MS));
+                descriptions.iter().map(late).collect()
+            }
+            Self::Datagrams(..) | Self::KeyFrames => Vec::new(),
+        }
+    }
 }
 
 impl WireFault {
@@ -105,27 +122,60 @@ impl RoomFaults {
         self.state().injectors.insert(party, injector);
     }
 
-    /// Whether a datagram of the connection between the broadcaster and a viewer is dropped.
-    pub(crate) fn drops(&self, viewer: u32, datagram: &[u8]) -> bool {
-        self.planted.iter().any(|(of, fault)| {
-            let Does::Datagrams(drops) = fault.does else {
-                return false;
-            };
-            *of == viewer
-                && match DatagramKind::of(datagram) {
-                    DatagramKind::Stun => drops == Drops::Stun,
-                    DatagramKind::Dtls => drops == Drops::Dtls,
-                    DatagramKind::Rtp { .. } => drops == Drops::Rtp,
-                    _ => false,
+    /// What becomes of a datagram that leaves one end of the connection between the broadcaster and a viewer.
+    pub(crate) fn datagram(&self, viewer: u32, from: End, datagram: &[u8]) -> DatagramFate {
+        let passed = &mut self.state().passed;
+        passed.note(viewer, datagram);
+        let mut datagrams = vec![datagram.to_owned()];
+        let mut touched = false;
+        for (index, which, act) in self.of_datagrams(viewer, from) {
+            let mut next = Vec::new();
+            for datagram in datagrams {
+                match passed.act(index, (which, act), (viewer, from), &datagram) {
+                    Some(others) => {
+                        touched = true;
+                        next.extend(others);
+                    }
+                    None => next.push(datagram),
                 }
+            }
+            datagrams = next;
+        }
+        if touched {
+            DatagramFate::Instead(datagrams)
+        } else {
+            DatagramFate::Pass
+        }
+    }
+
+    fn of_datagrams(
+        &self,
+        viewer: u32,
+        end: End,
+    ) -> impl Iterator<Item = (usize, Which, datagrams::Act)> + '_ {
+        let of_viewer = self.planted.iter().enumerate();
+        of_viewer.filter_map(move |(index, (of, fault))| match fault.does {
+            Does::Datagrams(from, which, act) if *of == viewer && from.includes(end) => {
+                Some((index, which, act))
+            }
+            _ => None,
         })
     }
 
-    /// Whether a connection has datagrams to drop.
-    pub(crate) fn drops_any(&self, viewer: u32) -> bool {
+    /// Whether a fault is about the datagrams of a viewer's connection.
+    pub(crate) fn has_datagrams(&self, viewer: u32) -> bool {
+        self.plants(viewer, |does| matches!(does, Does::Datagrams(..)))
+    }
+
+    /// Whether candidates of a viewer's connection that come before their description are thrown away.
+    pub(crate) fn loses_early_candidates(&self, viewer: u32) -> bool {
+        self.plants(viewer, |does| matches!(does, Does::EarlyCandidates(_)))
+    }
+
+    fn plants(&self, viewer: u32, does: impl Fn(Does) -> bool) -> bool {
         self.planted
             .iter()
-            .any(|(of, fault)| *of == viewer && matches!(fault.does, Does::Datagrams(_)))
+            .any(|(of, fault)| *of == viewer && does(fault.does))
     }
 
     /// The fate of a frame of a bot.
@@ -138,14 +188,12 @@ impl RoomFaults {
         let mut frames = vec![late(0, text.to_owned())];
         let mut touched = false;
         for (index, (viewer, fault)) in self.planted.iter().enumerate() {
-            let Does::Frames(hop, kind, act) = fault.does else {
-                continue;
-            };
-            if !state.fits(party, direction, &value, hop, *viewer, kind) {
-                continue;
+            for (hop, kind, act) in fault.does.to_frames() {
+                if state.fits(party, direction, &value, hop, *viewer, kind) {
+                    touched = true;
+                    frames = state.act(index, act, *viewer, &value, frames);
+                }
             }
-            touched = true;
-            frames = state.act(index, act, *viewer, &value, frames);
         }
         if touched {
             FrameFate::Instead(frames)

@@ -12,11 +12,12 @@ use bytes::Bytes;
 use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Runtime, TokioRuntime};
 
 use super::connecting::Connecting;
+use super::filter::DatagramFilter;
 use super::impair::Impairment;
 #[cfg(feature = "sim")]
 use super::sim::{SimNet, SimRuntime};
 use super::tap::Tap;
-use super::watched::{Barrier, WatchedRuntime};
+use super::watched::WatchedRuntime;
 
 /// The most that one receive gives: a run of datagrams that the kernel has put together, or one of the largest.
 const MAX_RECEIVED: usize = 64 * 1_024;
@@ -69,7 +70,7 @@ impl Ports {
         &self,
         address: SocketAddr,
         tap: Option<Tap>,
-        in_the_way: (Option<Impairment>, Option<Barrier>),
+        in_the_way: (Option<Impairment>, Option<DatagramFilter>),
     ) -> io::Result<Port> {
         // Nothing is held back for a stack that takes media whenever it comes.
         let connecting = Arc::<Connecting>::default();

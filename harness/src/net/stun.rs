@@ -1,12 +1,17 @@
 //! STUN messages as they pass a connection's socket (RFC 8489), with the attributes of ICE (RFC 8445).
 //!
 //! Owns the reading of one datagram and the check of its MESSAGE-INTEGRITY and FINGERPRINT. Nothing on this
-//! path is encrypted, so it needs no key to read. It writes no message, keeps no state and judges nothing.
+//! path is encrypted, so it needs no key to read. It writes no message, though `seal` seals one that was rewritten; it
+//! keeps no state and judges nothing.
+
+mod seal;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
+
+pub(crate) use seal::sealed;
 
 /// RFC 8489 section 5.
 const HEADER: usize = 20;

@@ -19,27 +19,9 @@ use webrtc::runtime::{
 };
 
 use super::connecting::Connecting;
+use super::filter::{DatagramFate, DatagramFilter};
 use super::impair::{Impairer, Impairment};
 use super::tap::{Datagram, Tap, Way};
-
-type Stops = dyn Fn(&[u8]) -> bool + Send + Sync;
-
-/// Keeps datagrams from leaving.
-#[derive(Clone)]
-pub struct Barrier(Arc<Stops>);
-
-impl Barrier {
-    /// A barrier to every datagram for which `stops` says so.
-    pub fn new(stops: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(stops))
-    }
-}
-
-impl std::fmt::Debug for Barrier {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Barrier")
-    }
-}
 
 /// The runtime of one connection, with every datagram seen and possibly impaired.
 #[derive(Debug)]
@@ -47,7 +29,7 @@ pub(crate) struct WatchedRuntime {
     inner: Arc<dyn Runtime>,
     tap: Option<Tap>,
     impairment: Option<Impairment>,
-    barrier: Option<Barrier>,
+    filter: Option<DatagramFilter>,
     connecting: Arc<Connecting>,
 }
 
@@ -57,14 +39,14 @@ impl WatchedRuntime {
     pub(crate) fn new(
         inner: Arc<dyn Runtime>,
         tap: Option<Tap>,
-        (impairment, barrier): (Option<Impairment>, Option<Barrier>),
+        (impairment, filter): (Option<Impairment>, Option<DatagramFilter>),
         connecting: Arc<Connecting>,
     ) -> Self {
         Self {
             inner,
             tap,
             impairment,
-            barrier,
+            filter,
             connecting,
         }
     }
@@ -88,7 +70,7 @@ impl Runtime for WatchedRuntime {
             local,
             tap: self.tap.clone(),
             delayed,
-            barrier: self.barrier.clone(),
+            filter: self.filter.clone(),
             connecting: Arc::clone(&self.connecting),
         }))
     }
@@ -137,7 +119,7 @@ struct TappedSocket {
     local: SocketAddr,
     tap: Option<Tap>,
     delayed: Option<Delayed>,
-    barrier: Option<Barrier>,
+    filter: Option<DatagramFilter>,
     connecting: Arc<Connecting>,
 }
 
@@ -166,6 +148,25 @@ impl TappedSocket {
     }
 }
 
+impl TappedSocket {
+    /// Sends one datagram to where another one goes. A socket without room loses it, as a network may.
+    fn put(&self, cx: &mut Context<'_>, like: &Transmit<'_>, datagram: &[u8]) {
+        match &self.delayed {
+            Some(delayed) => delayed.send(like.destination, datagram),
+            None => {
+                let transmit = Transmit {
+                    contents: datagram,
+                    segment_size: None,
+                    destination: like.destination,
+                    ecn: like.ecn,
+                    src_ip: like.src_ip,
+                };
+                let _ = self.inner.poll_send(cx, &transmit);
+            }
+        }
+    }
+}
+
 impl AsyncUdpSocket for TappedSocket {
     fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.local)
@@ -181,14 +182,22 @@ impl AsyncUdpSocket for TappedSocket {
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
-        if let Some(Barrier(stops)) = &self.barrier
-            && transmit.contents.chunks(segment).any(|datagram| stops(datagram))
-        {
-            // A run of segments is of one kind, and goes as one.
-            for datagram in transmit.contents.chunks(segment) {
-                self.see(Way::Out, transmit.destination, datagram);
+        if let Some(filter) = &self.filter {
+            let datagrams = || transmit.contents.chunks(segment);
+            let fates: Vec<DatagramFate> = datagrams().map(|datagram| filter.fate(datagram)).collect();
+            if fates.iter().any(|fate| *fate != DatagramFate::Pass) {
+                for (datagram, fate) in datagrams().zip(fates) {
+                    // The tap shows what the stack has sent; what came of it is seen at the other end.
+                    self.see(Way::Out, transmit.destination, datagram);
+                    match fate {
+                        DatagramFate::Pass => self.put(cx, transmit, datagram),
+                        DatagramFate::Instead(others) => {
+                            others.iter().for_each(|other| self.put(cx, transmit, other));
+                        }
+                    }
+                }
+                return Poll::Ready(Ok(transmit.contents.len()));
             }
-            return Poll::Ready(Ok(transmit.contents.len()));
         }
         let sent = match &self.delayed {
             Some(delayed) => {

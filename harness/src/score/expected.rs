@@ -7,12 +7,14 @@
 use crate::rules::CauseKind as Cause;
 
 /// What a fault is to be found as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
     /// The first broken step, where it costs the viewer its picture.
     pub cause: Option<Cause>,
     /// The rule, where one is broken.
     pub rule: Option<&'static str>,
+    /// Whether a note is all that is due: offers that cross are nobody's fault.
+    pub note: bool,
 }
 
 /// What the fault with this name is to be found as; `None` for a fault that nobody has thought about.
@@ -77,18 +79,45 @@ pub fn expected(fault: &str) -> Option<Expected> {
         "candidate-of-other-generation" => (None, Some("TR-04")),
         "end-of-other-generation" => (None, Some("TR-07")),
         "glare" => (Some(Cause::Glare), Some("OA-03")),
+        // The broadcaster has seen the offer, and was to answer it before it makes its own.
+        "offer-not-awaited" => (None, Some("OA-03")),
+        // A provisional answer is no end of the exchange, so no offer may come before the final one.
+        "offer-in-pranswer" => (None, Some("OA-01")),
+        "rollback-in-stable" | "rollback-with-sdp" => (None, Some("OA-04")),
+        // What comes a second later meets a viewer that has its picture.
+        "reoffer-swaps-sections" | "reoffer-drops-section" => (None, Some("OA-06")),
+        "reoffer-half-restart" => (None, Some("OA-14")),
+        "reoffer-new-fingerprint" => (None, Some("DT-03")),
+        "offer-without-trickle" => (None, Some("TR-09")),
+        "lose-early-candidates" => (Some(Cause::EarlyCandidateLost), Some("TR-01")),
+        "lose-early-candidates-of-broadcaster" => (None, Some("TR-01")),
+        // A conflict of roles is what tie-breakers are for: it costs time and no picture (RFC 8445 section 7.3.1.1),
+        // unless it never ends.
+        "ice-role-flipped" => (None, Some("IC-02")),
+        "role-conflict-for-ever" => (Some(Cause::IceRoleConflict), Some("IC-03")),
+        // The other checks of the viewer are as they should be.
+        "controlled-nominates" => (None, Some("IC-04")),
+        "media-without-consent" => (None, Some("IC-07")),
+        // A server must refuse such a hello, and a client would find another one than it sent in the handshake's hash.
+        "hello-without-use-srtp" | "hello-of-dtls-1-0" => (Some(Cause::DtlsStuck), Some("DT-04")),
+        // One datagram more, which a receiver drops.
+        "rtp-in-clear" => (None, Some("DT-05")),
+        "foreign-datagram" => (None, Some("DT-06")),
+        "foreign-payload-type" => (Some(Cause::NoMedia), Some("RT-03")),
         "withhold-key-frames" => (Some(Cause::NoKeyFrame), None),
         "drop-stun" => (Some(Cause::IceTimedOut), None),
         "drop-dtls" => (Some(Cause::DtlsStuck), None),
         "drop-rtp" => (Some(Cause::NoMedia), None),
         _ => return None,
     };
-    Some(Expected { cause, rule })
+    let note = matches!(fault, "glare" | "answer-says-offer");
+    Some(Expected { cause, rule, note })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::catalogue::{self, Decided, RuleSeverity};
 
     #[test]
     fn somebody_has_thought_about_every_fault_and_each_is_to_be_found() {
@@ -98,5 +127,29 @@ mod tests {
             assert!(found, "{}", fault.name);
         }
         assert_eq!(expected("nonsense"), None);
+    }
+
+    #[test]
+    fn every_decided_rule_that_is_an_error_has_a_fault_that_must_be_found_as_its_breach() {
+        let broken = |rule: &str| {
+            let faults = crate::fault::wire::all().iter();
+            let mut expected = faults.filter_map(|fault| expected(fault.name));
+            expected.any(|expected| expected.rule == Some(rule) && !expected.note)
+        };
+        let untested: Vec<&str> = catalogue::all()
+            .filter(|rule| rule.severity == RuleSeverity::Error && rule.decided == Decided::Yes)
+            .map(|rule| rule.id)
+            .filter(|rule| !broken(rule))
+            .collect();
+        assert!(untested.is_empty(), "no fault is meant to break {untested:?}");
+    }
+
+    #[test]
+    fn a_fault_breaks_rules_that_exist_and_are_decided() {
+        for fault in crate::fault::wire::all() {
+            let rule = expected(fault.name).and_then(|expected| expected.rule);
+            let decided = |rule| catalogue::find(rule).is_some_and(|rule| rule.decided == Decided::Yes);
+            assert!(rule.is_none_or(decided), "{}", fault.name);
+        }
     }
 }

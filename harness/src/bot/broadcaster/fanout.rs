@@ -15,6 +15,7 @@ use crate::engine::{
     ConnectionHandle, ConnectionId, ConnectionSpec, EngineCommand, EngineError, EngineEvent, MediaDirection,
 };
 use crate::fault::media::FrameFaults;
+use crate::fault::wire::End;
 use crate::media::kind::{MediaKind, PerMedia};
 use crate::media::ledger::LedgerEntry;
 use crate::media::packetize::EncodedFrame;
@@ -39,6 +40,8 @@ struct Connection {
     handle: Option<ConnectionHandle>,
     phase: PerMedia<Phase>,
     faults: Option<FrameFaults>,
+    /// Whether the viewer has answered.
+    answered: bool,
     wire: Wire,
 }
 
@@ -96,10 +99,10 @@ impl Fanout {
             },
             bind: self.shared.bind_for(Party::Broadcaster),
             tap: Some(wire.tap()),
-            barrier: self
+            filter: self
                 .shared
                 .number_of(viewer.as_str())
-                .and_then(|number| self.shared.barrier(number)),
+                .and_then(|number| self.shared.datagram_filter(number, End::Broadcaster)),
             impairment: self.shared.scenario.network.impair_down(
                 self.shared.scenario.seed,
                 self.shared.room_number,
@@ -113,6 +116,7 @@ impl Fanout {
             handle: Some(handle),
             phase: PerMedia::default(),
             faults: None,
+            answered: false,
             wire,
         };
         self.connections.insert(id, connection);
@@ -121,10 +125,22 @@ impl Fanout {
     }
 
     /// Sends a command to a viewer's connection; one that has left is no error.
-    pub(super) fn command(&self, viewer: &PeerId, command: EngineCommand) -> Result<(), EngineError> {
-        let connection = self.by_viewer.get(viewer).and_then(|id| self.connections.get(id));
-        if let (Some(connection), EngineCommand::ApplyAnswer(answer)) = (connection, &command) {
-            connection.wire.description(false, &answer.sdp);
+    pub(super) fn command(&mut self, viewer: &PeerId, command: EngineCommand) -> Result<(), EngineError> {
+        let shared = Arc::clone(&self.shared);
+        let id = self.by_viewer.get(viewer);
+        let mut connection = id.and_then(|id| self.connections.get_mut(id));
+        match (&mut connection, &command) {
+            (Some(connection), EngineCommand::ApplyAnswer(answer)) => {
+                connection.wire.description(false, &answer.sdp);
+                connection.answered = true;
+            }
+            (Some(connection), EngineCommand::AddCandidate(_)) if !connection.answered => {
+                let number = shared.number_of(viewer.as_str());
+                if shared.loses_early_candidate(&self.label, number, viewer.as_str()) {
+                    return Ok(());
+                }
+            }
+            _ => {}
         }
         match connection.and_then(|connection| connection.handle.as_ref()) {
             Some(handle) => handle.send(command),

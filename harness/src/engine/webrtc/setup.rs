@@ -110,7 +110,7 @@ pub(super) async fn build(
                 // The simulated network has links of its own.
                 (
                     spec.impairment.filter(|_| !config.ports.is_simulated()),
-                    spec.barrier.clone(),
+                    spec.filter.clone(),
                 ),
                 connecting,
             )))

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::net::model::Random;
 
 /// Rewrites the SDP of a message, whatever its type.
-fn sdp(message: &mut Value, edit: impl Fn(&str) -> String) {
+pub(super) fn sdp(message: &mut Value, edit: impl Fn(&str) -> String) {
     for kind in ["offer", "answer"] {
         if let Some(Value::String(text)) = message.get_mut(kind).and_then(|body| body.get_mut("sdp")) {
             *text = edit(text);
@@ -16,7 +16,7 @@ fn sdp(message: &mut Value, edit: impl Fn(&str) -> String) {
 }
 
 /// Replaces every line that begins like this.
-fn lines(message: &mut Value, begins: &str, with: impl Fn(&str) -> Option<String>) {
+pub(super) fn lines(message: &mut Value, begins: &str, with: impl Fn(&str) -> Option<String>) {
     sdp(message, |text| {
         let mut out = String::new();
         for line in text.split_inclusive('\n') {
@@ -35,7 +35,7 @@ fn lines(message: &mut Value, begins: &str, with: impl Fn(&str) -> Option<String
 }
 
 /// The session's lines and each m-section's.
-fn parts(text: &str) -> Vec<String> {
+pub(super) fn parts(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     for line in text.split_inclusive('\n') {
         if line.starts_with("m=") {
@@ -167,6 +167,12 @@ pub(super) fn other_fingerprint(message: &mut Value) {
         let at = line.len() - 1;
         let last = line.chars().last().map_or('0', flipped);
         Some(format!("{}{last}", &line[..at]))
+    });
+}
+
+pub(super) fn no_trickle(message: &mut Value) {
+    lines(message, "a=ice-options:", |_| {
+        Some("a=ice-options:ice2".to_owned())
     });
 }
 
@@ -338,39 +344,4 @@ pub(super) fn mutate(message: &mut Value, seed: u64) {
             _ => drop(fields.insert(name.clone(), json!(7))),
         }
     });
-}
-
-/// The same description again, changed in a comment that means nothing.
-pub(super) fn answer_anew(message: &Value) -> Option<Value> {
-    let mut again = message.clone();
-    sdp(&mut again, |text| text.replacen("s=-", "s=again", 1));
-    Some(again)
-}
-
-/// An offer of the viewer's own, made of the broadcaster's.
-pub(super) fn offer_back(message: &Value) -> Option<Value> {
-    let body = message.get("answer")?;
-    let mut offer = body.clone();
-    offer["type"] = json!("offer");
-    let mut back = json!({"type": "offer", "from": message.get("from")?, "offer": offer});
-    sdp(&mut back, |text| {
-        text.replace("a=setup:active", "a=setup:actpass")
-            .replace("a=setup:passive", "a=setup:actpass")
-    });
-    Some(back)
-}
-
-/// A candidate of the generation that has just ended.
-pub(super) fn candidate_after_end(message: &Value) -> Option<Value> {
-    let ufrag = message.get("usernameFragment").cloned().unwrap_or(Value::Null);
-    Some(json!({
-        "type": "candidate",
-        "from": message.get("from")?,
-        "candidate": {
-            "candidate": "candidate:9 1 udp 1 192.0.2.1 9 typ host",
-            "sdpMid": "0",
-            "sdpMLineIndex": 0,
-            "usernameFragment": ufrag,
-        },
-    }))
 }

@@ -1,7 +1,8 @@
 //! Faults on signaling frames: lost, repeated, late, misrouted, rewritten, or followed by others.
 //!
 //! Owns which frames a fault is about, what becomes of them, and what has to be remembered for it: who is called what,
-//! and what has come before. How their text is rewritten is [`edit`]'s.
+//! and what has come before. How their text is rewritten is [`edit`]'s, and
+//! what comes beside them [`follow`]'s.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +10,8 @@ use std::time::Duration;
 use greenroom_signaling::{Direction, Injector, LateFrame};
 use serde_json::Value;
 
-use super::edit;
+use super::datagrams::{End, Passed};
+use super::{edit, follow};
 use crate::scenario::Party;
 
 /// Whose frames, as the bot that sends or receives them sees it.
@@ -54,8 +56,10 @@ pub(super) enum Act {
     EditLater(fn(&mut Value)),
     /// Something of it is changed, drawn from a seed.
     Mutate(u64),
-    /// This one follows it.
-    Follow(fn(&Value) -> Option<Value>),
+    /// These come before it.
+    Before(fn(&Value) -> Vec<Value>),
+    /// This one follows it, so many milliseconds later.
+    Follow(u64, fn(&Value) -> Option<Value>),
 }
 
 /// What the faults of a room have seen of its frames.
@@ -70,6 +74,7 @@ pub(super) struct State {
     /// Faults that act once and have.
     done: Vec<usize>,
     counts: BTreeMap<usize, u32>,
+    pub(super) passed: Passed,
 }
 
 pub(super) fn late(ms: u64, text: String) -> LateFrame {
@@ -84,7 +89,7 @@ fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
 }
 
 impl State {
-    /// Learns from `joined` who is called what.
+    /// Learns from `joined` who is called what, and from descriptions what checks are made with.
     pub(super) fn learn(&mut self, party: Party, direction: Direction, value: &Value) {
         if direction == Direction::Received
             && text(value, "type") == Some("joined")
@@ -93,6 +98,16 @@ impl State {
             match party {
                 Party::Broadcaster => self.broadcaster = Some(id.to_owned()),
                 Party::Viewer(number) => drop(self.ids.insert(number, id.to_owned())),
+            }
+        }
+        // Either description of a viewer's connection passes the viewer.
+        if let Party::Viewer(number) = party {
+            let (kind, of) = match direction {
+                Direction::Received => ("offer", End::Broadcaster),
+                Direction::Sent => ("answer", End::Viewer),
+            };
+            if let Some(sdp) = value.get(kind).and_then(|body| text(body, "sdp")) {
+                self.passed.description(number, of, sdp);
             }
         }
     }
@@ -148,7 +163,7 @@ impl State {
     /// The broadcaster hears a viewer's offer, made of its own.
     fn reflect(&self, viewer: u32, value: &Value) {
         // Another text than the broadcaster's own: it is the viewer's.
-        let mut value = edit::answer_anew(value).unwrap_or_else(|| value.clone());
+        let mut value = follow::answer_anew(value).unwrap_or_else(|| value.clone());
         if let Some(fields) = value.as_object_mut() {
             let id = self.ids.get(&viewer).cloned().unwrap_or_default();
             fields.insert("from".to_owned(), Value::from(id));
@@ -220,11 +235,20 @@ impl State {
             Act::Late(ms) => frames.into_iter().map(|frame| late(ms, frame.text)).collect(),
             Act::Edit(edit) => rewritten(frames, edit),
             Act::Mutate(seed) => rewritten(frames, |value| edit::mutate(value, seed)),
-            Act::Follow(follow) => {
+            Act::Before(before) => {
+                let others = if self.once(index) {
+                    before(value)
+                } else {
+                    Vec::new()
+                };
+                let others = others.into_iter().map(|value| late(0, value.to_string()));
+                others.chain(frames).collect()
+            }
+            Act::Follow(ms, follow) => {
                 let next = follow(value).filter(|_| self.once(index));
                 frames
                     .into_iter()
-                    .chain(next.map(|value| late(40, value.to_string())))
+                    .chain(next.map(|value| late(ms, value.to_string())))
                     .collect()
             }
         }

@@ -2,13 +2,16 @@
 //!
 //! Owns the list and its wording. What a fault is to be found as is not its to know.
 
+use super::datagrams::End::{Broadcaster, Viewer};
+use super::datagrams::Which::{Check, ClientHello, Dtls, Response, Rtp, Stun};
+use super::datagrams::{self, From, Which};
 use super::frames::Act::{
-    Behind, Copy, Edit, EditLater, Follow, Late, Lose, LoseFirst, LoseSecond, Misroute, Reflect, Rename,
-    Truncate, Twice,
+    Before, Behind, Copy, Edit, EditLater, Follow, Late, Lose, LoseFirst, LoseSecond, Misroute, Reflect,
+    Rename, Truncate, Twice,
 };
 use super::frames::Hop::{FromViewer, ToBroadcaster, ToViewer};
 use super::frames::{Act, Hop};
-use super::{Does, Drops, WireFault, edit};
+use super::{Does, WireFault, edit, follow, rewrite};
 
 const fn frames(
     name: &'static str,
@@ -24,11 +27,17 @@ const fn frames(
     }
 }
 
-const fn datagrams(name: &'static str, about: &'static str, drops: Drops) -> WireFault {
+const fn datagrams(
+    name: &'static str,
+    about: &'static str,
+    from: From,
+    which: Which,
+    act: datagrams::Act,
+) -> WireFault {
     WireFault {
         name,
         about,
-        does: Does::Datagrams(drops),
+        does: Does::Datagrams(from, which, act),
     }
 }
 
@@ -37,7 +46,7 @@ pub fn all() -> &'static [WireFault] {
     &ALL
 }
 
-static ALL: [WireFault; 83] = [
+static ALL: [WireFault; 103] = [
     // Whether messages come, and where.
     frames(
         "lose-join",
@@ -255,28 +264,84 @@ static ALL: [WireFault; 83] = [
         "a second, other answer follows the first",
         ToBroadcaster,
         "answer",
-        Follow(edit::answer_anew),
+        Follow(40, follow::answer_anew),
     ),
     frames(
         "offer-while-answering",
         "a second, other offer follows the first at once",
         ToViewer,
         "offer",
-        Follow(edit::answer_anew),
+        Follow(40, follow::answer_anew),
     ),
     frames(
         "offer-back",
         "the broadcaster gets an offer from its viewer",
         ToBroadcaster,
         "answer",
-        Follow(edit::offer_back),
+        Follow(40, follow::offer_back),
+    ),
+    frames(
+        "offer-not-awaited",
+        "an offer of the viewer's comes before its announcement, and the broadcaster offers all the same",
+        ToBroadcaster,
+        "new-viewer",
+        Before(follow::offer_of_newcomer),
+    ),
+    frames(
+        "offer-in-pranswer",
+        "the answer comes as a provisional one first, and an offer of the viewer's before the final one",
+        ToBroadcaster,
+        "answer",
+        Before(follow::pranswer_and_offer),
+    ),
+    frames(
+        "rollback-in-stable",
+        "a rollback follows the answer",
+        ToBroadcaster,
+        "answer",
+        Follow(40, follow::rollback),
+    ),
+    frames(
+        "rollback-with-sdp",
+        "a rollback that carries a description comes before the answer",
+        ToBroadcaster,
+        "answer",
+        Before(follow::rollback_with_sdp),
+    ),
+    frames(
+        "reoffer-swaps-sections",
+        "a second after the offer the next one has the m-sections in another order",
+        ToViewer,
+        "offer",
+        Follow(1_000, follow::sections_swapped),
+    ),
+    frames(
+        "reoffer-drops-section",
+        "a second after the offer the next one lacks the last m-section",
+        ToViewer,
+        "offer",
+        Follow(1_000, follow::section_dropped),
+    ),
+    frames(
+        "reoffer-half-restart",
+        "a second after the offer the next one has a new ice-ufrag and the old ice-pwd",
+        ToViewer,
+        "offer",
+        Follow(1_000, follow::half_restart),
+    ),
+    frames(
+        "reoffer-new-fingerprint",
+        "a second after the offer the next one has another fingerprint, without an ICE restart",
+        ToViewer,
+        "offer",
+        Follow(1_000, follow::certificate_changed),
     ),
     frames(
         "candidate-after-end",
         "a candidate follows the end of candidates",
         ToBroadcaster,
         "end-of-candidates",
-        Follow(edit::candidate_after_end),
+        Follow(40, follow::candidate_after_end),
     ),
     frames(
         "state-goes-back",
@@ -483,6 +548,13 @@ static ALL: [WireFault; 83] = [
         Edit(edit::other_fingerprint),
     ),
     frames(
+        "offer-without-trickle",
+        "the offer's ice-options say nothing of trickle",
+        ToViewer,
+        "offer",
+        Edit(edit::no_trickle),
+    ),
+    frames(
         "crypto-line",
         "the offer has an SDES key",
         ToViewer,
@@ -596,6 +668,16 @@ static ALL: [WireFault; 83] = [
         Reflect,
     ),
     WireFault {
+        name: "lose-early-candidates",
+        about: "candidates come before both descriptions, and both peers throw them away",
+        does: Does::EarlyCandidates(&[(ToViewer, "offer"), (ToBroadcaster, "answer")]),
+    },
+    WireFault {
+        name: "lose-early-candidates-of-broadcaster",
+        about: "the broadcaster's candidates come before its offer, and the viewer throws them away",
+        does: Does::EarlyCandidates(&[(ToViewer, "offer")]),
+    },
+    WireFault {
         name: "withhold-key-frames",
         about: "key frames are never sent to the viewer",
         does: Does::KeyFrames,
@@ -603,10 +685,87 @@ static ALL: [WireFault; 83] = [
     datagrams(
         "drop-stun",
         "no connectivity check passes between broadcaster and viewer",
-        Drops::Stun,
+        From::Either,
+        Stun,
+        datagrams::Act::Lose,
     ),
-    datagrams("drop-dtls", "nothing of the DTLS handshake passes", Drops::Dtls),
-    datagrams("drop-rtp", "no media packet passes", Drops::Rtp),
+    datagrams(
+        "drop-dtls",
+        "nothing of the DTLS handshake passes",
+        From::Either,
+        Dtls,
+        datagrams::Act::Lose,
+    ),
+    datagrams(
+        "drop-rtp",
+        "no media packet passes",
+        From::Either,
+        Rtp,
+        datagrams::Act::Lose,
+    ),
+    datagrams(
+        "ice-role-flipped",
+        "the broadcaster's checks say that it is controlled",
+        From::Only(Broadcaster),
+        Check,
+        datagrams::Act::Rewrite(rewrite::flip_role),
+    ),
+    datagrams(
+        "role-conflict-for-ever",
+        "every connectivity check is answered with 487",
+        From::Either,
+        Response,
+        datagrams::Act::Rewrite(rewrite::role_conflict),
+    ),
+    datagrams(
+        "controlled-nominates",
+        "the first check of the viewer, which is controlled, nominates",
+        From::Only(Viewer),
+        Check,
+        datagrams::Act::RewriteFirst(rewrite::nominate),
+    ),
+    datagrams(
+        "media-without-consent",
+        "once there is media no connectivity check is answered any more, and the media goes on",
+        From::Either,
+        Response,
+        datagrams::Act::LoseAfterMedia,
+    ),
+    datagrams(
+        "hello-without-use-srtp",
+        "the ClientHello does not offer use_srtp",
+        From::Either,
+        ClientHello,
+        datagrams::Act::Rewrite(rewrite::hello_without_use_srtp),
+    ),
+    datagrams(
+        "hello-of-dtls-1-0",
+        "the ClientHello offers DTLS 1.0 and nothing newer",
+        From::Either,
+        ClientHello,
+        datagrams::Act::Rewrite(rewrite::hello_of_old_version),
+    ),
+    datagrams(
+        "rtp-in-clear",
+        "a media packet comes in clear before the DTLS handshake is done",
+        From::Only(Broadcaster),
+        Dtls,
+        datagrams::Act::Before(rewrite::rtp_in_clear),
+    ),
+    datagrams(
+        "foreign-datagram",
+        "a datagram that is neither STUN, DTLS nor RTP comes before the media",
+        From::Only(Broadcaster),
+        Rtp,
+        datagrams::Act::Before(rewrite::foreign_datagram),
+    ),
+    datagrams(
+        "foreign-payload-type",
+        "media comes under a payload type that nobody negotiated",
+        From::Only(Broadcaster),
+        Rtp,
+        datagrams::Act::Rewrite(rewrite::foreign_payload_type),
+    ),
 ];
 
 #[cfg(test)]
