@@ -29,7 +29,7 @@ use crate::fault::wire::{End, RoomFaults};
 use crate::measure::distribution::Distribution;
 use crate::measure::skew::{FanoutSkew, FrameSkew};
 use crate::media::ledger::Ledger;
-use crate::net::filter::DatagramFilter;
+use crate::net::filter::{DatagramFate, DatagramFilter};
 use crate::scenario::Scenario;
 use crate::trace::{FrameWay, Trace, TraceKind};
 
@@ -106,15 +106,30 @@ impl Shared {
             .picture(number)
     }
 
-    /// What becomes of the datagrams that leave one end of a viewer's connection, if a fault is about them.
-    pub(crate) fn datagram_filter(&self, viewer: u32, from: End) -> Option<DatagramFilter> {
-        let faults = self
-            .wire_faults
-            .clone()
-            .filter(|faults| faults.has_datagrams(viewer))?;
+    /// What becomes of the datagrams that a viewer sends, if a fault is about them.
+    pub(crate) fn filter_of_viewer(&self, viewer: u32) -> Option<DatagramFilter> {
+        let faults = self.faults_of_datagrams()?;
         Some(DatagramFilter::new(move |datagram| {
-            faults.datagram(viewer, from, datagram)
+            faults.datagram(viewer, End::Viewer, datagram)
         }))
+    }
+
+    /// What becomes of the datagrams that the broadcaster sends to a peer, if a fault is about them. Which viewer it is
+    /// may not be known yet: the server may announce it before it has told it its name.
+    pub(crate) fn filter_towards(&self, peer: &str) -> Option<DatagramFilter> {
+        let faults = self.faults_of_datagrams()?;
+        let peer = peer.to_owned();
+        Some(DatagramFilter::new(move |datagram| {
+            match faults.viewer_called(&peer) {
+                Some(viewer) => faults.datagram(viewer, End::Broadcaster, datagram),
+                None => DatagramFate::Pass,
+            }
+        }))
+    }
+
+    fn faults_of_datagrams(&self) -> Option<Arc<RoomFaults>> {
+        let faults = self.wire_faults.clone();
+        faults.filter(|faults| faults.has_datagrams())
     }
 
     /// Whether a fault has a bot lose a candidate of `remote`'s that came before the description that it belongs to; if

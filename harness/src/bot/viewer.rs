@@ -24,7 +24,6 @@ use crate::engine::{
     ConnectionId, ConnectionSpec, ConnectionState, EngineCommand, EngineEvent, EngineEventKind,
     IceConnectionState, MediaDirection,
 };
-use crate::fault::wire::End;
 use crate::measure::arrivals::Arrivals;
 use crate::measure::join::{JoinPhase, JoinTimes};
 use crate::measure::measured::PeerErrorKind;
@@ -393,7 +392,7 @@ impl ViewerBot {
             },
             bind: self.shared.bind_for(Party::Viewer(self.spec.number)),
             tap: Some(wire.tap()),
-            filter: self.shared.datagram_filter(self.spec.number, End::Viewer),
+            filter: self.shared.filter_of_viewer(self.spec.number),
             impairment: self.shared.scenario.network.impair_up(
                 self.shared.scenario.seed,
                 self.shared.room_number,

@@ -162,20 +162,21 @@ impl RoomFaults {
         })
     }
 
-    /// Whether a fault is about the datagrams of a viewer's connection.
-    pub(crate) fn has_datagrams(&self, viewer: u32) -> bool {
-        self.plants(viewer, |does| matches!(does, Does::Datagrams(..)))
+    /// Whether a fault is about datagrams.
+    pub(crate) fn has_datagrams(&self) -> bool {
+        let mut faults = self.planted.iter().map(|(_, fault)| fault.does);
+        faults.any(|does| matches!(does, Does::Datagrams(..)))
+    }
+
+    /// The viewer that the server calls so, once it has been told.
+    pub(crate) fn viewer_called(&self, id: &str) -> Option<u32> {
+        self.state().number_of(id)
     }
 
     /// Whether candidates of a viewer's connection that come before their description are thrown away.
     pub(crate) fn loses_early_candidates(&self, viewer: u32) -> bool {
-        self.plants(viewer, |does| matches!(does, Does::EarlyCandidates(_)))
-    }
-
-    fn plants(&self, viewer: u32, does: impl Fn(Does) -> bool) -> bool {
-        self.planted
-            .iter()
-            .any(|(of, fault)| *of == viewer && does(fault.does))
+        let mut faults = self.planted.iter();
+        faults.any(|(of, fault)| *of == viewer && matches!(fault.does, Does::EarlyCandidates(_)))
     }
 
     /// The fate of a frame of a bot.

@@ -15,7 +15,6 @@ use crate::engine::{
     ConnectionHandle, ConnectionId, ConnectionSpec, EngineCommand, EngineError, EngineEvent, MediaDirection,
 };
 use crate::fault::media::FrameFaults;
-use crate::fault::wire::End;
 use crate::media::kind::{MediaKind, PerMedia};
 use crate::media::ledger::LedgerEntry;
 use crate::media::packetize::EncodedFrame;
@@ -99,10 +98,7 @@ impl Fanout {
             },
             bind: self.shared.bind_for(Party::Broadcaster),
             tap: Some(wire.tap()),
-            filter: self
-                .shared
-                .number_of(viewer.as_str())
-                .and_then(|number| self.shared.datagram_filter(number, End::Broadcaster)),
+            filter: self.shared.filter_towards(viewer.as_str()),
             impairment: self.shared.scenario.network.impair_down(
                 self.shared.scenario.seed,
                 self.shared.room_number,

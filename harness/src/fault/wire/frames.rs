@@ -112,6 +112,12 @@ impl State {
         }
     }
 
+    /// The viewer with this name.
+    pub(super) fn number_of(&self, id: &str) -> Option<u32> {
+        let mut ids = self.ids.iter();
+        ids.find(|(_, known)| *known == id).map(|(number, _)| *number)
+    }
+
     pub(super) fn fits(
         &self,
         party: Party,
