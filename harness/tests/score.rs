@@ -45,7 +45,7 @@ async fn a_random_mutation_that_breaks_a_call_is_named_with_few_exceptions() {
 
 /// The same faults on real sockets, in real time: nightly, because each takes as long as it takes.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "four minutes of real time; ci/test nightly runs it"]
+#[ignore = "three minutes of real time; ci/test nightly runs it"]
 async fn faults_on_real_sockets_have_the_same_causes_as_in_the_simulation() {
     const TRIED: [&str; 22] = [
         "lose-join",
