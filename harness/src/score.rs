@@ -82,8 +82,8 @@ pub fn call() -> Scenario {
     scenario
 }
 
-/// The call for a fault: longer where what it breaks takes its time.
-fn call_for(fault: &str) -> Scenario {
+/// The call that a fault is planted in: longer where what it breaks takes its time.
+pub fn call_for(fault: &str) -> Scenario {
     let mut scenario = call();
     if fault == "media-without-consent" {
         // Consent lasts for 30 s (RFC 7675 section 5.1).

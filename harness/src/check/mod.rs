@@ -208,6 +208,11 @@ fn decide(
         return (Verdict::Invalid, why.to_owned());
     }
     if criteria.iter().all(|criterion| criterion.met) {
+        // What was to be tested did not happen.
+        if let Some(idle) = measured.idle_faults.first() {
+            let why = format!("the fault {idle} met nothing that it fits, so the run says nothing about it");
+            return (Verdict::Invalid, why);
+        }
         // A generator that was starved passes nothing: its figures are not the system's.
         return match breaches.iter().find(|breach| breach.starved) {
             Some(breach) => (Verdict::Invalid, format!("the generator was starved: {breach}")),

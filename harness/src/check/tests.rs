@@ -37,6 +37,7 @@ fn healthy() -> Measured {
         fanout_skew: None,
         server_ended: None,
         server_process: None,
+        idle_faults: Vec::new(),
         network: None,
         generator: GeneratorHealth {
             allowed_cores: 2,

@@ -11,6 +11,7 @@ mod frames;
 mod list;
 mod rewrite;
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use greenroom_signaling::{Direction, FrameFate, Injector};
@@ -102,6 +103,8 @@ fn random(seed: u64) -> WireFault {
 pub(crate) struct RoomFaults {
     planted: Vec<(u32, WireFault)>,
     state: Mutex<State>,
+    /// Those of the planted that have changed something.
+    acted: Mutex<BTreeSet<usize>>,
 }
 
 impl RoomFaults {
@@ -110,11 +113,26 @@ impl RoomFaults {
         (!planted.is_empty()).then(|| Self {
             planted: planted.to_vec(),
             state: Mutex::default(),
+            acted: Mutex::default(),
         })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn acted(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        self.acted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Faults that met nothing to damage so far, by viewer and name: what was asked for did not happen.
+    pub(crate) fn idle(&self) -> Vec<(u32, &'static str)> {
+        let acted = self.acted();
+        let planted = self.planted.iter().enumerate();
+        planted
+            .filter(|(index, (_, fault))| !fault.withholds_key_frames() && !acted.contains(index))
+            .map(|(_, (viewer, fault))| (*viewer, fault.name))
+            .collect()
     }
 
     /// A bot is connected to its server.
@@ -133,6 +151,7 @@ impl RoomFaults {
             for datagram in datagrams {
                 match passed.act(index, (which, act), (viewer, from), &datagram) {
                     Some(others) => {
+                        self.acted().insert(index);
                         touched = true;
                         next.extend(others);
                     }
@@ -192,7 +211,11 @@ impl RoomFaults {
             for (hop, kind, act) in fault.does.to_frames() {
                 if state.fits(party, direction, &value, hop, *viewer, kind) {
                     touched = true;
+                    let before = frames.clone();
                     frames = state.act(index, act, *viewer, &value, frames);
+                    if act.is_elsewhere() || !frames::say_the_same(&before, &frames) {
+                        self.acted().insert(index);
+                    }
                 }
             }
         }
@@ -227,6 +250,20 @@ mod tests {
         }
         assert!(all().len() >= 60, "{} faults", all().len());
         assert!(find("nonsense").is_none());
+    }
+
+    #[test]
+    fn a_fault_that_met_nothing_to_damage_is_idle() {
+        let planted =
+            ["answer-other-mid", "late-answer", "withhold-key-frames"].map(|name| (1, find(name).unwrap()));
+        let faults = RoomFaults::new(&planted).unwrap();
+        joined(&faults, Party::Broadcaster, "b1");
+        joined(&faults, Party::Viewer(1), "v1");
+        assert_eq!(faults.idle(), [(1, "answer-other-mid"), (1, "late-answer")]);
+        // No section has a mid, so there is none to change; the keys change their places, and nothing is said by it.
+        let answer = r#"{"type":"answer","from":"v1","answer":{"type":"answer","sdp":"v=0\r\n"}}"#;
+        faults.fate(Party::Broadcaster, Direction::Received, answer);
+        assert_eq!(faults.idle(), [(1, "answer-other-mid")]);
     }
 
     fn joined(faults: &RoomFaults, party: Party, id: &str) {

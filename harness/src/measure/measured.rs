@@ -70,6 +70,9 @@ pub struct Measured {
     /// The signaling server that the run brought, when it ended without being asked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_ended: Option<ServerEnded>,
+    /// Planted faults that met nothing to damage, such as `late-candidates at viewer-1`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub idle_faults: Vec<String>,
     /// What the server under test cost, where the run started it and the machine tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_process: Option<ProcessFigures>,

@@ -40,6 +40,7 @@ pub(super) fn sum_up(
     let mut sound_announced = false;
     let mut heard = Heard::default();
     let mut data = DataSum::default();
+    let mut idle_faults = Vec::new();
     #[cfg_attr(
         not(feature = "sim"),
         expect(unused_mut, reason = "nothing is simulated in this build")
@@ -51,6 +52,10 @@ pub(super) fn sum_up(
         super::simulate::add_links(shared, &mut network);
         let figures = std::mem::take(&mut *shared.figures.lock().unwrap_or_else(PoisonError::into_inner));
         skew.merge(&merge(&mut all, figures, shared));
+        let idle = shared.wire_faults.iter().flat_map(|faults| faults.idle());
+        idle_faults.extend(
+            idle.map(|(viewer, fault)| format!("{fault} at {}", shared.label(&format!("viewer-{viewer}")))),
+        );
         comparable &= has_comparable_clock(shared);
         sound_announced |= announces_sound(shared);
         data.add(&room);
@@ -105,6 +110,7 @@ pub(super) fn sum_up(
         fanout_skew: skew.summary(),
         server_ended: None,
         server_process: None,
+        idle_faults,
         network,
         generator,
     }

@@ -11,6 +11,7 @@
 
 mod connection;
 mod engine;
+mod faults;
 mod media;
 
 use std::sync::Arc;
@@ -61,30 +62,4 @@ async fn viewers_on_str0m_answer_and_nothing_is_wrong() {
 #[tokio::test]
 async fn str0m_on_both_sides_and_nothing_is_wrong() {
     clean_calls_are_silent(Served::Both).await;
-}
-
-/// The silence above says something only if the checker sees these calls at all.
-#[tokio::test]
-async fn faults_in_a_call_of_str0m_have_the_causes_that_they_have_elsewhere() {
-    for served in [Served::Broadcaster, Served::Viewers, Served::Both] {
-        for fault in [
-            "lose-answer",
-            "wrong-password",
-            "wrong-fingerprint",
-            "drop-dtls",
-            "drop-rtp",
-        ] {
-            let run = Run::simulated(1).scenario(score::call()).wire_fault(fault, 1);
-            let report = run
-                .engine(move |setting| Arc::new(SecondStack::new(setting, served)))
-                .run()
-                .await
-                .unwrap();
-            let scored = score::scored(fault, &report);
-            assert_eq!(
-                scored.cause, scored.expected_cause,
-                "{served:?}, {fault}: {scored:#?}"
-            );
-        }
-    }
 }

@@ -70,22 +70,55 @@ pub(super) fn repeat_section(message: &mut Value) {
     sdp(message, |text| {
         let mut parts = parts(text);
         if let Some(last) = parts.last().cloned() {
-            parts.push(last.replace("a=mid:1", "a=mid:9"));
+            let mid = mid_line(&last).unwrap_or("a=mid:").to_owned();
+            parts.push(last.replacen(&mid, "a=mid:new", 1));
         }
         parts.concat()
     });
 }
 
+/// The mid of a section, as its whole line.
+fn mid_line(section: &str) -> Option<&str> {
+    let mut lines = section.lines().map(str::trim_end);
+    lines.find(|line| line.starts_with("a=mid:"))
+}
+
+/// Rewrites the second m-section.
+fn second_section(message: &mut Value, edit: impl Fn(&str, &str) -> String) {
+    sdp(message, |text| {
+        let mut parts = parts(text);
+        if let [_, first, second, ..] = parts.as_mut_slice() {
+            *second = edit(first, second);
+        }
+        parts.concat()
+    });
+}
+
+/// Rewrites the line with the second section's mid; the first section's mid is there to be taken.
+fn second_mid(message: &mut Value, with: impl Fn(&str, &str) -> String) {
+    second_section(message, |first, second| {
+        match (mid_line(first), mid_line(second)) {
+            (Some(other), Some(mid)) => second.replacen(mid, &with(other, mid), 1),
+            _ => second.to_owned(),
+        }
+    });
+}
+
 pub(super) fn change_mid(message: &mut Value) {
-    lines(message, "a=mid:1", |_| Some("a=mid:7".to_owned()));
+    second_mid(message, |_, _| "a=mid:new".to_owned());
 }
 
 pub(super) fn same_mid(message: &mut Value) {
-    lines(message, "a=mid:1", |_| Some("a=mid:0".to_owned()));
+    second_mid(message, |other, _| other.to_owned());
 }
 
 pub(super) fn no_mid(message: &mut Value) {
-    lines(message, "a=mid:1", |_| None);
+    second_section(message, |_, second| {
+        second
+            .split_inclusive('\n')
+            .filter(|line| !line.starts_with("a=mid:"))
+            .collect()
+    });
 }
 
 pub(super) fn larger_bundle(message: &mut Value) {
@@ -93,9 +126,7 @@ pub(super) fn larger_bundle(message: &mut Value) {
 }
 
 pub(super) fn bundle_only(message: &mut Value) {
-    lines(message, "a=mid:1", |line| {
-        Some(format!("{line}\r\na=bundle-only"))
-    });
+    second_mid(message, |_, mid| format!("{mid}\r\na=bundle-only"));
 }
 
 pub(super) fn reject_first_section(message: &mut Value) {
@@ -124,8 +155,15 @@ pub(super) fn setup_active(message: &mut Value) {
     lines(message, "a=setup:", |_| Some("a=setup:active".to_owned()));
 }
 
-pub(super) fn setup_passive(message: &mut Value) {
-    lines(message, "a=setup:", |_| Some("a=setup:passive".to_owned()));
+pub(super) fn setup_flipped(message: &mut Value) {
+    lines(message, "a=setup:", |line| {
+        let flipped = if line == "a=setup:passive" {
+            "active"
+        } else {
+            "passive"
+        };
+        Some(format!("a=setup:{flipped}"))
+    });
 }
 
 pub(super) fn no_setup(message: &mut Value) {
@@ -184,25 +222,55 @@ pub(super) fn crypto_line(message: &mut Value) {
     });
 }
 
-pub(super) fn foreign_format(message: &mut Value) {
+/// The m-line of a section up to its formats, and those (RFC 8866 section 5.14).
+fn formats(section: &str) -> Option<(String, Vec<&str>)> {
+    let line = section.lines().next()?;
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let (head, formats) = words.split_at_checked(3)?;
+    Some((head.join(" "), formats.to_vec()))
+}
+
+/// Rewrites the section of the video, whose m-line up to the formats and whose formats are given too.
+fn video_section(message: &mut Value, edit: impl Fn(&str, &str, &[&str]) -> String) {
     sdp(message, |text| {
-        text.replace("SAVPF 102", "SAVPF 45")
-            .replace("a=rtpmap:102 H264/90000", "a=rtpmap:45 H265/90000")
+        let rewritten = parts(text).into_iter().map(|part| match formats(&part) {
+            Some((head, formats)) if part.starts_with("m=video") => edit(&part, &head, &formats),
+            _ => part,
+        });
+        rewritten.collect()
+    });
+}
+
+/// What stands in a section behind its m-line.
+fn body(section: &str) -> &str {
+    section.split_once('\n').map_or("", |(_, body)| body)
+}
+
+pub(super) fn foreign_format(message: &mut Value) {
+    video_section(message, |section, head, _| {
+        let of_formats = ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"];
+        let rest = body(section).split_inclusive('\n');
+        let rest: String = rest
+            .filter(|line| !of_formats.iter().any(|name| line.starts_with(name)))
+            .collect();
+        format!("{head} 45\r\n{rest}a=rtpmap:45 H265/90000\r\n")
     });
 }
 
 pub(super) fn rtx_without_origin(message: &mut Value) {
-    sdp(message, |text| {
-        text.replace("SAVPF 102", "SAVPF 102 103").replace(
-            "a=rtpmap:102 ",
-            "a=rtpmap:103 rtx/90000\r\na=fmtp:103 apt=99\r\na=rtpmap:102 ",
+    video_section(message, |section, head, formats| {
+        let all = formats.join(" ");
+        format!(
+            "{head} {all} 34\r\n{}a=rtpmap:34 rtx/90000\r\na=fmtp:34 apt=33\r\n",
+            body(section)
         )
     });
 }
 
 pub(super) fn foreign_feedback(message: &mut Value) {
-    sdp(message, |text| {
-        text.replace("a=rtpmap:102 ", "a=rtcp-fb:102 x-own-feedback\r\na=rtpmap:102 ")
+    video_section(message, |section, _, formats| {
+        let first = formats.first().copied().unwrap_or("*");
+        format!("{section}a=rtcp-fb:{first} x-own-feedback\r\n")
     });
 }
 

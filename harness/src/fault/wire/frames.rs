@@ -62,6 +62,23 @@ pub(super) enum Act {
     Follow(u64, fn(&Value) -> Option<Value>),
 }
 
+impl Act {
+    /// Whether what it does shows in another place than in the frame itself.
+    pub(super) fn is_elsewhere(self) -> bool {
+        matches!(self, Self::Misroute | Self::Copy | Self::Reflect)
+    }
+}
+
+/// Whether frames come as before, and say the same: the order of JSON's keys says nothing.
+pub(super) fn say_the_same(before: &[LateFrame], after: &[LateFrame]) -> bool {
+    let value = |frame: &LateFrame| serde_json::from_str::<Value>(&frame.text).ok();
+    let same = |one: &LateFrame, other: &LateFrame| {
+        one.after == other.after
+            && (one.text == other.text || value(one).is_some_and(|one| Some(one) == value(other)))
+    };
+    before.len() == after.len() && before.iter().zip(after).all(|(one, other)| same(one, other))
+}
+
 /// What the faults of a room have seen of its frames.
 #[derive(Debug, Default)]
 pub(super) struct State {

@@ -475,7 +475,7 @@ static ALL: [WireFault; 103] = [
         "the answer says setup:passive where the viewer is active",
         ToBroadcaster,
         "answer",
-        Edit(edit::setup_passive),
+        Edit(edit::setup_flipped),
     ),
     frames(
         "answer-without-setup",
