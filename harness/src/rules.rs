@@ -316,8 +316,8 @@ impl Checker {
         let mut found: Vec<RuleFinding> = relay::judge(&arrival, &label, &message, at.clone())
             .into_iter()
             .collect();
-        if matches!(arrival, Arrival::AsSent)
-            && let Some(later) = self.relay.overtaken(&from, &me, &message, &at)
+        if let Arrival::AsSent(order) = arrival
+            && let Some(later) = self.relay.overtaken(&from, &me, order, &at)
         {
             let text = format!(
                 "{label} got its {} after a message that was sent later",
@@ -351,8 +351,9 @@ impl Checker {
                 );
             }
             Message::Candidate { candidate, .. } => link.candidate(&label, candidate, &at, &mut found),
-            Message::EndOfCandidates { ufrag, .. } => {
-                link.end_of_candidates(&label, ufrag.as_deref(), &at, &mut found);
+            Message::EndOfCandidates { mid, ufrag, .. } => {
+                let of = (ufrag.as_deref(), mid.as_deref());
+                link.end_of_candidates(&label, of, &at, &mut found);
             }
             _ => {}
         }

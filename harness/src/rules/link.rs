@@ -51,7 +51,12 @@ pub(super) struct Link {
     pub(super) answers_in: u64,
     pub(super) closed: bool,
     pub(super) roles: [Option<bool>; 2],
-    ended: BTreeMap<Option<String>, EventRef>,
+    /// Ends of candidates, by the generations that they ended.
+    ended: Vec<Ended>,
+    /// Credentials that were negotiated, the latest last.
+    generations: Vec<Fragments>,
+    early_certificate: Option<(String, EventRef)>,
+    early_hellos: Vec<(bool, EventRef)>,
     pairs: BTreeMap<String, Pair>,
     encrypted: bool,
     pub(super) last_answer: Option<EventRef>,
@@ -60,11 +65,51 @@ pub(super) struct Link {
     told: BTreeSet<(&'static str, Severity)>,
 }
 
+/// The fragments of one generation at both ends.
+#[derive(Debug, PartialEq, Eq)]
+struct Fragments {
+    ours: BTreeSet<String>,
+    theirs: BTreeSet<String>,
+    /// When its checks end, once a later generation has its pair.
+    until_us: Option<u64>,
+}
+
+/// An end of candidates that came.
+#[derive(Debug)]
+struct Ended {
+    /// The generations that it ended; `None` if it came before any was known and named none.
+    ufrags: Option<BTreeSet<String>>,
+    /// The one section that it is about.
+    mid: Option<String>,
+    event: EventRef,
+}
+
+impl Ended {
+    /// Whether a candidate belongs to what has ended. One that names no generation belongs to the latest.
+    fn covers(&self, init: &CandidateInit, latest: &BTreeSet<&str>) -> bool {
+        let is_its_section = match (&self.mid, &init.mid) {
+            (Some(ended), Some(mid)) => ended == mid,
+            _ => true,
+        };
+        let is_its_generation = match (&self.ufrags, init.ufrag.as_deref()) {
+            (None, _) => latest.is_empty(),
+            (Some(ended), Some(ufrag)) => ended.contains(ufrag),
+            (Some(ended), None) => latest.iter().any(|ufrag| ended.contains(*ufrag)),
+        };
+        is_its_section && is_its_generation
+    }
+}
+
 #[derive(Debug, Default)]
 struct Pair {
     conflicts: u32,
     nominated: Option<EventRef>,
 }
+
+/// Generations of ICE that a connection is remembered by.
+const MAX_GENERATIONS: usize = 16;
+/// Ends of candidates that it is remembered by: one for each section of a generation, and then some.
+const MAX_ENDS: usize = 256;
 
 /// Rules that are told once for each end of a connection, because the wire repeats them.
 const ONCE: [&str; 14] = [
@@ -116,6 +161,39 @@ impl Link {
             finding.fix = breach.fix.to_string();
             self.tell(finding, out);
         }
+        self.note_generation();
+        if let Some(remote) = self.negotiation.remote() {
+            let names: BTreeSet<String> = ufrags(remote).into_iter().map(str::to_owned).collect();
+            for ended in &mut self.ended {
+                ended.ufrags.get_or_insert_with(|| names.clone());
+            }
+        }
+        self.described(peer, out);
+    }
+
+    /// Remembers the credentials that an exchange has ended with.
+    fn note_generation(&mut self) {
+        if self.negotiation.signaling_state() != "stable" {
+            return;
+        }
+        let (Some(local), Some(remote)) = (self.negotiation.local(), self.negotiation.remote()) else {
+            return;
+        };
+        let of = |sdp| ufrags(sdp).into_iter().map(str::to_owned).collect();
+        let generation = Fragments {
+            ours: of(local),
+            theirs: of(remote),
+            until_us: None,
+        };
+        let is_known = self
+            .generations
+            .last()
+            .is_some_and(|last| last.ours == generation.ours && last.theirs == generation.theirs);
+        if !is_known {
+            self.generations.push(generation);
+            let beyond = self.generations.len().saturating_sub(MAX_GENERATIONS);
+            self.generations.drain(..beyond);
+        }
     }
 
     /// A candidate was sent.
@@ -146,9 +224,10 @@ impl Link {
             let message = format!("{peer} got a candidate that cannot be read: {error}");
             broken.push(("TR-02", message, quote(), None));
         }
-        if let Some(end) = self.ended.get(&init.ufrag) {
+        let latest = self.negotiation.remote().map(ufrags).unwrap_or_default();
+        if let Some(end) = self.ended.iter().find(|end| end.covers(init, &latest)) {
             let message = format!("{peer} got a candidate after the end of candidates of its generation");
-            broken.push(("TR-06", message, quote(), Some(end.clone())));
+            broken.push(("TR-06", message, quote(), Some(end.event.clone())));
         }
         let applied = self.answer_in.clone().or_else(|| self.offer_in.clone());
         match self.negotiation.remote() {
@@ -195,7 +274,7 @@ impl Link {
     pub(super) fn end_of_candidates(
         &mut self,
         peer: &str,
-        ufrag: Option<&str>,
+        (ufrag, mid): (Option<&str>, Option<&str>),
         event: &EventRef,
         out: &mut Vec<RuleFinding>,
     ) {
@@ -209,7 +288,18 @@ impl Link {
             let cause = self.answer_in.clone().or_else(|| self.offer_in.clone());
             out.push(RuleFinding::new("TR-07", peer, message, event.clone()).because_of(cause));
         }
-        self.ended.insert(ufrag.map(str::to_owned), event.clone());
+        // One that names no generation ends the one that is in force (W3C webrtc-pc, addIceCandidate).
+        let latest = self.negotiation.remote().map(ufrags);
+        let owned = |names: BTreeSet<&str>| names.into_iter().map(str::to_owned).collect();
+        let ended = ufrag.map(|ufrag| BTreeSet::from([ufrag])).or(latest);
+        if self.ended.len() >= MAX_ENDS {
+            self.ended.remove(0);
+        }
+        self.ended.push(Ended {
+            ufrags: ended.map(owned),
+            mid: mid.map(str::to_owned),
+            event: event.clone(),
+        });
     }
 }
 

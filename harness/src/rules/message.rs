@@ -35,6 +35,8 @@ pub(crate) enum Message {
     /// No more candidates.
     EndOfCandidates {
         peer: Option<String>,
+        /// The one section that it is about; all of them if there is none.
+        mid: Option<String>,
         ufrag: Option<String>,
     },
     /// The state of the broadcast.
@@ -125,6 +127,7 @@ impl Message {
                 .unwrap_or_else(|| Self::malformed(value, peer())),
             "end-of-candidates" => Self::EndOfCandidates {
                 peer: peer(),
+                mid: None,
                 ufrag: text("usernameFragment"),
             },
             "state" => Self::State {
@@ -176,8 +179,8 @@ impl Message {
         };
         if candidate.candidate.is_empty() {
             // A browser's way to say the end of a generation (W3C webrtc-pc 4.8.1.1).
-            let ufrag = candidate.ufrag;
-            return Some(Self::EndOfCandidates { peer, ufrag });
+            let CandidateInit { mid, ufrag, .. } = candidate;
+            return Some(Self::EndOfCandidates { peer, mid, ufrag });
         }
         Some(Self::Candidate { peer, candidate })
     }
@@ -216,7 +219,7 @@ impl Message {
         match self {
             Self::Description { kind, sdp, .. } => Some(format!("{}\n{sdp}", kind.name())),
             Self::Candidate { candidate, .. } => Some(format!("candidate\n{candidate:?}")),
-            Self::EndOfCandidates { ufrag, .. } => Some(format!("end\n{ufrag:?}")),
+            Self::EndOfCandidates { mid, ufrag, .. } => Some(format!("end\n{mid:?}\n{ufrag:?}")),
             _ => None,
         }
     }
@@ -251,6 +254,7 @@ mod tests {
             Message::read(end),
             Message::EndOfCandidates {
                 peer: Some("v1".to_owned()),
+                mid: None,
                 ufrag: Some("u".to_owned())
             }
         );

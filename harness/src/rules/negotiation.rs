@@ -1,8 +1,8 @@
 //! The offers and answers of one peer connection as one peer sees them (RFC 9429, RFC 3264, RFC 9143).
 //!
 //! Owns the signaling state and decides OA-01 to OA-16, RT-01, RT-02, TR-09 and what DT-03 says about descriptions.
-//! It must not look at candidates on the wire, at time or at other connections, and it keeps nothing but the current
-//! and the pending descriptions.
+//! It must not look at candidates on the wire, at time or at other connections, and it keeps nothing but the pending
+//! descriptions and the last two exchanges.
 //!
 //! Some identifiers have a suffix. They name what breaks a rule's letter and yet is ordinary traffic of stacks that
 //! work, so that the caller can treat it as a note:
@@ -58,6 +58,8 @@ pub(crate) enum SdpKind {
 pub(crate) struct Negotiation {
     /// The last complete exchange.
     current: Option<Exchange>,
+    /// The one before it, by which packets may still arrive.
+    previous: Option<Exchange>,
     /// The open offer.
     offer: Option<Described>,
     /// The provisional answer to it.
@@ -153,6 +155,19 @@ impl Negotiation {
             .filter(|section| !section.rejected())
             .filter_map(|section| section.ice_ufrag.as_deref())
             .collect()
+    }
+
+    /// Local and remote description of every exchange that media may follow: the latest descriptions, those of the last
+    /// complete exchange while another is open, and, for what arrives, those of the exchange before.
+    pub(crate) fn in_force(&self, arrives: bool) -> Vec<(&Sdp, &Sdp)> {
+        let previous = self.previous.as_ref().filter(|_| arrives);
+        let complete = [self.current.as_ref(), previous].into_iter().flatten();
+        let complete = complete.filter_map(|exchange| {
+            let [local, remote] = [Side::Local, Side::Remote].map(|side| exchange.of(side).sdp.as_ref());
+            local.zip(remote)
+        });
+        let latest = self.local().zip(self.remote());
+        latest.into_iter().chain(complete).collect()
     }
 
     fn latest(&self, side: Side) -> Option<&Described> {
@@ -259,10 +274,11 @@ impl Negotiation {
         }
         self.pranswer = None;
         self.crossed = None;
-        self.current = self.offer.take().map(|offer| Exchange {
+        let exchange = self.offer.take().map(|offer| Exchange {
             offer,
             answer: described,
         });
+        self.previous = std::mem::replace(&mut self.current, exchange);
     }
 
     fn rolled_back(&mut self, text: &str, breaches: &mut Breaches) {

@@ -28,8 +28,8 @@ pub(super) struct Sent {
 /// What became of a message that arrived.
 #[derive(Debug)]
 pub(super) enum Arrival {
-    /// It is the one that its sender sent here.
-    AsSent,
+    /// It is the one that its sender sent here, with its number among those from the sender to this peer.
+    AsSent(u64),
     /// It was sent here before and has arrived before.
     Again(EventRef),
     /// It was sent to somebody else.
@@ -89,7 +89,7 @@ impl Relay {
             if let Some(sent) = mine.min_by_key(|sent| sent.delivered) {
                 sent.delivered += 1;
                 return if sent.delivered == 1 {
-                    Arrival::AsSent
+                    Arrival::AsSent(sent.order)
                 } else {
                     Arrival::Again(sent.event.clone())
                 };
@@ -113,22 +113,8 @@ impl Relay {
         Arrival::Unknown
     }
 
-    /// Whether a message that arrived was overtaken by a later one of its sender; gives the later one.
-    pub(super) fn overtaken(
-        &mut self,
-        from: &str,
-        me: &str,
-        message: &Message,
-        event: &EventRef,
-    ) -> Option<EventRef> {
-        let content = digest(&message.content()?);
-        let order = self
-            .sent
-            .get(from)?
-            .iter()
-            .filter(|sent| sent.content == content && sent.to == me)
-            .map(|sent| sent.order)
-            .max()?;
+    /// Whether a message that arrived was overtaken by a later one of its sender, by its number; gives the later one.
+    pub(super) fn overtaken(&mut self, from: &str, me: &str, order: u64, event: &EventRef) -> Option<EventRef> {
         let key = (from.to_owned(), me.to_owned());
         match self.arrived.get(&key) {
             Some((highest, later)) if *highest > order => Some(later.clone()),
@@ -185,7 +171,7 @@ impl Relay {
 pub(super) fn judge(arrival: &Arrival, me: &str, message: &Message, event: EventRef) -> Option<RuleFinding> {
     let name = message.name();
     match arrival {
-        Arrival::AsSent | Arrival::Unknown => None,
+        Arrival::AsSent(_) | Arrival::Unknown => None,
         Arrival::Again(first) => {
             let rule = match message {
                 Message::Description { .. } => "SG-05",

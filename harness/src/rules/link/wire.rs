@@ -6,11 +6,14 @@ use super::{Link, listed, ufrags};
 use crate::check::Severity;
 use crate::rules::consent::CONSENT_US;
 use crate::rules::finding::{EventRef, RuleFinding};
-use crate::rules::sdp::{Direction, Sdp, Setup};
+use crate::rules::sdp::{Direction, Sdp, Section, Setup};
 use crate::trace::{DtlsSeen, FrameWay, StunSeen};
 
 /// Pairs of addresses whose checks are told apart.
 const MAX_PAIRS: usize = 64;
+
+/// Checks of a generation that is over are answered for this long (RFC 8445 section 8.3).
+const RETIRE_US: u64 = 3_000_000;
 
 impl Link {
     /// A STUN message passed.
@@ -84,8 +87,13 @@ impl Link {
         // RFC 8445 section 7.2.2: the receiver's fragment, a colon, the sender's.
         let (first, second) = username.split_once(':').unwrap_or((username, ""));
         let (ours, theirs) = if is_in { (first, second) } else { (second, first) };
-        let fits = ufrags(local).contains(ours) && ufrags(remote).contains(theirs);
-        if fits {
+        if ufrags(local).contains(ours) && ufrags(remote).contains(theirs) {
+            if stun.use_candidate {
+                self.retire(event.at_us);
+            }
+            return;
+        }
+        if self.is_restarting(ours, theirs) || self.is_retiring(ours, theirs, event.at_us) {
             return;
         }
         let cause = self.answer_in.clone().or_else(|| self.offer_in.clone());
@@ -100,6 +108,41 @@ impl Link {
             .quoting(Some(format!("USERNAME {username}")))
             .because_of(cause);
         self.tell(finding, out);
+    }
+
+    /// Whether a check is one of the generation that an open offer begins: the answerer's fragment is known only with
+    /// the answer, and the answerer checks as soon as it has one (RFC 8445 section 9).
+    fn is_restarting(&self, ours: &str, theirs: &str) -> bool {
+        let is_new = |side: Option<&Sdp>, is_ours: bool, ufrag: &str| {
+            side.is_some_and(|sdp| ufrags(sdp).contains(ufrag))
+                && !self.generations.iter().any(|generation| {
+                    let known = if is_ours { &generation.ours } else { &generation.theirs };
+                    known.contains(ufrag)
+                })
+        };
+        match self.negotiation.signaling_state() {
+            "have-local-offer" => is_new(self.negotiation.local(), true, ours),
+            "have-remote-offer" => is_new(self.negotiation.remote(), false, theirs),
+            _ => false,
+        }
+    }
+
+    /// Whether a check is one of a generation whose pair is kept until the next one has its own.
+    fn is_retiring(&self, ours: &str, theirs: &str, at_us: u64) -> bool {
+        self.generations.iter().any(|generation| {
+            let is_over = generation.until_us.is_some_and(|until| at_us > until);
+            !is_over && generation.ours.contains(ours) && generation.theirs.contains(theirs)
+        })
+    }
+
+    /// A pair of the latest generation is nominated: those before it end.
+    fn retire(&mut self, at_us: u64) {
+        let Some((_, before)) = self.generations.split_last_mut() else {
+            return;
+        };
+        for generation in before {
+            generation.until_us.get_or_insert(at_us + RETIRE_US);
+        }
     }
 
     fn check_role(
@@ -192,6 +235,20 @@ impl Link {
         }
     }
 
+    /// A description came or was sent: what the handshake has shown already is held against it.
+    pub(in crate::rules) fn described(&mut self, peer: &str, out: &mut Vec<RuleFinding>) {
+        if self.negotiation.remote().is_some()
+            && let Some((fingerprint, event)) = self.early_certificate.take()
+        {
+            self.check_certificate(peer, &fingerprint, &event, out);
+        }
+        if self.answer_in.is_some() || self.answer_out.is_some() {
+            for (is_in, event) in std::mem::take(&mut self.early_hellos) {
+                self.check_client(peer, is_in, &event, out);
+            }
+        }
+    }
+
     fn too_old(&mut self, peer: &str, version: u16, event: &EventRef, out: &mut Vec<RuleFinding>) {
         let message =
             format!("the handshake at {peer} is of version {version:#06x}; DTLS 1.2, 0xfefd, is the least");
@@ -205,7 +262,13 @@ impl Link {
             (None, Some(at)) => Some((false, at.clone())),
             (None, None) => None,
         };
-        let Some((theirs, at)) = answer else { return };
+        let Some((theirs, at)) = answer else {
+            // Of a hello that is sent again the first one says enough.
+            if self.early_hellos.iter().all(|(known, _)| *known != is_in) {
+                self.early_hellos.push((is_in, event.clone()));
+            }
+            return;
+        };
         let sdp = if theirs {
             self.negotiation.remote()
         } else {
@@ -243,6 +306,8 @@ impl Link {
         out: &mut Vec<RuleFinding>,
     ) {
         let Some(remote) = self.negotiation.remote() else {
+            // It came before the answer, and is held against it then (RFC 8842 section 5).
+            self.early_certificate = Some((fingerprint.to_owned(), event.clone()));
             return;
         };
         let promised: Vec<&str> = remote
@@ -298,45 +363,34 @@ impl Link {
             self.tell(RuleFinding::new("RT-03", peer, message, event.clone()), out);
             return;
         }
-        let (Some(local), Some(remote)) = (self.negotiation.local(), self.negotiation.remote()) else {
+        // Until an offer is answered media follows the old descriptions or the new ones, and what was sent before an
+        // answer may arrive after it (RFC 3264 section 8).
+        let in_force = self.negotiation.in_force(is_in);
+        let fits: Vec<Carried> = in_force
+            .into_iter()
+            .map(|(local, remote)| {
+                let (sender, receiver) = if is_in { (remote, local) } else { (local, remote) };
+                carried(sender, receiver, payload_type)
+            })
+            .collect();
+        if fits.is_empty() {
             return;
-        };
-        // What is received is numbered as the receiver said (RFC 3264 section 5.1).
-        let receiver = if is_in { local } else { remote };
-        let known = receiver
-            .sections
-            .iter()
-            .filter(|section| !section.rejected())
-            .any(|section| {
-                section
-                    .formats
-                    .iter()
-                    .any(|format| *format == payload_type.to_string())
-            });
-        if !known {
+        }
+        let cause = self.answer_in.clone().or_else(|| self.answer_out.clone());
+        if fits.iter().all(|fit| *fit == Carried::Unknown) {
             let message = format!(
                 "RTP of payload type {payload_type} passed {peer}'s wire, and the receiver's description has no such format"
             );
-            let cause = self.answer_in.clone().or_else(|| self.answer_out.clone());
             self.tell(
                 RuleFinding::new("RT-03", peer, message, event.clone()).because_of(cause),
                 out,
             );
             return;
         }
-        let sender = if is_in { remote } else { local };
-        let name = payload_type.to_string();
-        let allows = |sdp: &Sdp, one: Direction| {
-            sdp.sections.iter().any(|section| {
-                section.formats.contains(&name)
-                    && (section.direction == Direction::Sendrecv || section.direction == one)
-            })
-        };
-        if !allows(sender, Direction::Sendonly) || !allows(receiver, Direction::Recvonly) {
+        if !fits.contains(&Carried::Allowed) {
             let message = format!(
                 "RTP of payload type {payload_type} passed {peer}'s wire, and the directions of its m-section do not allow it"
             );
-            let cause = self.answer_in.clone().or_else(|| self.answer_out.clone());
             self.tell(
                 RuleFinding::new("RT-05", peer, message, event.clone()).because_of(cause),
                 out,
@@ -381,6 +435,38 @@ impl Link {
         let what = first_byte.map_or_else(|| "is empty".to_owned(), |byte| format!("begins with {byte}"));
         let message = format!("a datagram at {peer} {what}: neither STUN, DTLS, TURN, RTP nor RTCP");
         self.tell(RuleFinding::new("DT-06", peer, message, event.clone()), out);
+    }
+}
+
+/// What an exchange says of a payload type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carried {
+    /// No section that is received has it.
+    Unknown,
+    /// The directions of its section do not let it pass.
+    Held,
+    Allowed,
+}
+
+/// What is received is numbered as the receiver said (RFC 3264 section 5.1); the sender's section is the one in the same
+/// place, whatever numbers it has.
+fn carried(sender: &Sdp, receiver: &Sdp, payload_type: u8) -> Carried {
+    let name = payload_type.to_string();
+    let allows =
+        |section: &Section, one| section.direction == Direction::Sendrecv || section.direction == one;
+    let sections = receiver.sections.iter().enumerate();
+    let having = sections.filter(|(_, section)| !section.rejected() && section.formats.contains(&name));
+    let fits = having.map(|(index, section)| {
+        let sends = sender
+            .sections
+            .get(index)
+            .is_none_or(|section| allows(section, Direction::Sendonly));
+        sends && allows(section, Direction::Recvonly)
+    });
+    match fits.max() {
+        None => Carried::Unknown,
+        Some(false) => Carried::Held,
+        Some(true) => Carried::Allowed,
     }
 }
 
