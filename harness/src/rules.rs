@@ -36,6 +36,8 @@ const MAX_FINDINGS: usize = 1_000;
 const MAX_LINKS: usize = 4_096;
 /// Messages of a bot that does not know its name yet.
 const MAX_EARLY: usize = 256;
+/// What was sent so shortly before an end may still be under way.
+const GRACE_US: u64 = 1_000_000;
 /// Descriptions whose events can still be quoted.
 const MAX_QUOTABLE: usize = 16_384;
 
@@ -58,6 +60,8 @@ pub struct Checker {
     /// Of findings that are errors, the first.
     first_error: Option<RuleFinding>,
     quotable: VecDeque<EventRef>,
+    /// When those left who came back under another name, by their old one.
+    left: BTreeMap<String, u64>,
     /// Rules that a description broke where it was made, by its content: they are not told again where it arrives.
     told: BTreeSet<(u64, String)>,
     end_us: u64,
@@ -216,6 +220,7 @@ impl Checker {
         match &message {
             Message::Join { broadcaster, room } => {
                 // A bot that comes anew begins anew.
+                self.close_session(label, at.at_us);
                 let bot = self.bot(label);
                 *bot = Bot {
                     broadcaster: Some(*broadcaster),
@@ -262,6 +267,21 @@ impl Checker {
         self.keep(found);
     }
 
+    /// What is known of a bot that asks to enter again ends here.
+    fn close_session(&mut self, label: &str, at_us: u64) {
+        let Some(bot) = self.bots.get(label) else { return };
+        let unanswered = unanswered(label, bot, at_us);
+        let ends = [
+            bot.left.as_ref(),
+            bot.signaling_closed.as_ref().map(|(end, _)| end),
+        ];
+        let end = ends.into_iter().flatten().map(|end| end.at_us).min();
+        if let Some(id) = bot.id.clone() {
+            self.left.insert(id, end.unwrap_or(at_us));
+        }
+        self.keep(unanswered.into_iter().collect());
+    }
+
     /// A bot heard something from its server.
     fn heard(&mut self, label: &str, message: Message, at: EventRef) {
         let label = label.to_owned();
@@ -290,9 +310,10 @@ impl Checker {
                 self.bot(&label).gone.insert(id.clone(), at);
                 return;
             }
-            Message::Error { code, .. } => {
+            Message::Error { code, to } => {
                 let bot = self.bot(&label);
-                if bot.joined.is_none() {
+                // One that names a target is not about the join.
+                if bot.joined.is_none() && to.is_none() {
                     bot.refused = Some((at, code.clone()));
                 }
                 return;
@@ -504,8 +525,6 @@ impl Checker {
 
     /// Messages that never arrived, where their receiver was there to take them.
     fn judge_lost_messages(&mut self) {
-        /// What was sent so shortly before the end may still be under way.
-        const GRACE_US: u64 = 1_000_000;
         let mut found = Vec::new();
         for sent in self.relay.lost() {
             let label = |id: &str| self.labels.get(id).cloned();
@@ -514,18 +533,22 @@ impl Checker {
             };
             let until = sent.event.at_us + GRACE_US;
             let was_there = |label: &str, id: &str| {
-                self.bots
-                    .get(label)
-                    .is_some_and(|bot| bot.id.as_deref() == Some(id) && bot.stayed_until(until))
+                self.left.get(id).is_some_and(|left| *left >= until)
+                    || self
+                        .bots
+                        .get(label)
+                        .is_some_and(|bot| bot.id.as_deref() == Some(id) && bot.stayed_until(until))
             };
-            if until > self.end_us || !was_there(&to, &sent.to) || !was_there(&from, &sent.from) {
+            let changed = self.relay.changed(sent);
+            let was_due = until <= self.end_us && was_there(&to, &sent.to) && was_there(&from, &sent.from);
+            // What came in its place is not under way any more.
+            if !was_due && changed.is_none() {
                 continue;
             }
             let rule = match sent.name {
                 "candidate" | "end-of-candidates" => "TR-05",
                 _ => "SG-05",
             };
-            let changed = self.relay.changed(sent);
             let what = if changed.is_some() {
                 "arrived other than it was sent"
             } else {
@@ -536,17 +559,21 @@ impl Checker {
             found.push(RuleFinding::new(rule, &to, text, effect).because_of(Some(sent.event.clone())));
         }
         for (label, bot) in &self.bots {
-            let unanswered = bot.joined.is_none() && bot.refused.is_none();
-            if let Some(join) = bot.join_sent.clone().filter(|_| unanswered)
-                && join.at_us + GRACE_US <= self.end_us
-                && bot.stayed_until(join.at_us + GRACE_US)
-            {
-                let text = format!("{label} asked to enter the room and never heard whether it is in");
-                found.push(RuleFinding::new("SG-05", label, text, join));
-            }
+            found.extend(unanswered(label, bot, self.end_us));
         }
         self.keep(found);
     }
+}
+
+/// The finding that a join is which nobody answered until then.
+fn unanswered(label: &str, bot: &Bot, until_us: u64) -> Option<RuleFinding> {
+    let unanswered = bot.joined.is_none() && bot.refused.is_none();
+    let join = bot.join_sent.clone().filter(|_| unanswered)?;
+    let due = join.at_us + GRACE_US;
+    (due <= until_us && bot.stayed_until(due)).then(|| {
+        let text = format!("{label} asked to enter the room and never heard whether it is in");
+        RuleFinding::new("SG-05", label, text, join)
+    })
 }
 
 /// The event with this number, if it is still remembered.

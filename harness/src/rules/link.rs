@@ -55,6 +55,8 @@ pub(super) struct Link {
     ended: Vec<Ended>,
     /// Credentials that were negotiated, the latest last.
     generations: Vec<Fragments>,
+    /// Candidates that wait for their description, which says whether they fit.
+    early_candidates: Vec<(CandidateInit, EventRef)>,
     early_certificate: Option<(String, EventRef)>,
     early_hellos: Vec<(bool, EventRef)>,
     pairs: BTreeMap<String, Pair>,
@@ -106,6 +108,11 @@ struct Pair {
     nominated: Option<EventRef>,
 }
 
+/// A rule that a candidate breaks, with the sentence, the quote and the event that it contradicts.
+type Broken = (&'static str, String, Option<String>, Option<EventRef>);
+
+/// Candidates that may wait for a description.
+const MAX_EARLY: usize = 64;
 /// Generations of ICE that a connection is remembered by.
 const MAX_GENERATIONS: usize = 16;
 /// Ends of candidates that it is remembered by: one for each section of a generation, and then some.
@@ -169,6 +176,14 @@ impl Link {
             }
         }
         self.described(peer, out);
+        if self.negotiation.remote().is_some() {
+            for (init, event) in std::mem::take(&mut self.early_candidates) {
+                for (rule, message, quote, cause) in self.unfit(peer, &init) {
+                    let finding = RuleFinding::new(rule, peer, message, event.clone());
+                    out.push(finding.quoting(quote).because_of(cause));
+                }
+            }
+        }
     }
 
     /// Remembers the credentials that an exchange has ended with.
@@ -211,7 +226,7 @@ impl Link {
     ) {
         self.candidates_in += 1;
         self.candidate_in.get_or_insert_with(|| event.clone());
-        let mut broken: Vec<(&'static str, String, Option<String>, Option<EventRef>)> = Vec::new();
+        let mut broken: Vec<Broken> = Vec::new();
         let quote = || Some(init.candidate.clone());
         if init.mid.is_none() && init.index.is_none() {
             let message = format!(
@@ -229,20 +244,13 @@ impl Link {
             let message = format!("{peer} got a candidate after the end of candidates of its generation");
             broken.push(("TR-06", message, quote(), Some(end.event.clone())));
         }
-        let applied = self.answer_in.clone().or_else(|| self.offer_in.clone());
         match self.negotiation.remote() {
-            Some(remote) => {
-                if let Some((rule, message, quote)) = unknown_section(peer, remote, init) {
-                    self.unusable_candidates += 1;
-                    broken.push((rule, message, quote, applied.clone()));
-                }
-                if let Some((message, quote)) = foreign_generation(peer, &self.negotiation, init) {
-                    self.unusable_candidates += 1;
-                    broken.push(("TR-04", message, quote, applied));
-                }
-            }
+            Some(_) => broken.extend(self.unfit(peer, init)),
             None => {
                 // Whether it is lost is said later, if it is.
+                if self.early_candidates.len() < MAX_EARLY {
+                    self.early_candidates.push((init.clone(), event.clone()));
+                }
                 let message = format!("{peer} got a candidate before the description that it belongs to");
                 broken.push(("TR-01", message, quote(), None));
             }
@@ -268,6 +276,24 @@ impl Link {
         );
         let came = self.candidate_in.clone();
         out.push(RuleFinding::new("TR-01", peer, message, event.clone()).because_of(came));
+    }
+
+    /// What the remote description has against a candidate.
+    fn unfit(&mut self, peer: &str, init: &CandidateInit) -> Vec<Broken> {
+        let Some(remote) = self.negotiation.remote() else {
+            return Vec::new();
+        };
+        let applied = self.answer_in.clone().or_else(|| self.offer_in.clone());
+        let section = unknown_section(peer, remote, init);
+        let generation = foreign_generation(peer, &self.negotiation, init)
+            .map(|(message, quote)| ("TR-04", message, quote));
+        let unfit: Vec<Broken> = [section, generation]
+            .into_iter()
+            .flatten()
+            .map(|(rule, message, quote)| (rule, message, quote, applied.clone()))
+            .collect();
+        self.unusable_candidates += unfit.len() as u64;
+        unfit
     }
 
     /// The end of candidates came.

@@ -114,7 +114,13 @@ impl Relay {
     }
 
     /// Whether a message that arrived was overtaken by a later one of its sender, by its number; gives the later one.
-    pub(super) fn overtaken(&mut self, from: &str, me: &str, order: u64, event: &EventRef) -> Option<EventRef> {
+    pub(super) fn overtaken(
+        &mut self,
+        from: &str,
+        me: &str,
+        order: u64,
+        event: &EventRef,
+    ) -> Option<EventRef> {
         let key = (from.to_owned(), me.to_owned());
         match self.arrived.get(&key) {
             Some((highest, later)) if *highest > order => Some(later.clone()),
@@ -194,6 +200,37 @@ pub(super) fn judge(arrival: &Arrival, me: &str, message: &Message, event: Event
                 sent.from
             );
             Some(RuleFinding::new("SG-02", me, message, event).because_of(Some(sent.event.clone())))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(number: u64) -> EventRef {
+        EventRef {
+            number,
+            at_us: number,
+            peer: "broadcaster".to_owned(),
+            what: String::new(),
+        }
+    }
+
+    /// Two ends of candidates that name no generation are equal, and both may be under way at once.
+    #[test]
+    fn equal_messages_that_are_under_way_together_overtake_nobody() {
+        let end = Message::read(r#"{"type":"end-of-candidates","to":"v2"}"#);
+        let offer = Message::read(r#"{"type":"offer","to":"v2","offer":{"type":"offer","sdp":"v=0"}}"#);
+        let mut relay = Relay::default();
+        for (number, message) in [(1, &end), (2, &offer), (3, &end)] {
+            relay.sent("b1", "v2", message, event(number));
+        }
+        for (number, message) in [(4, &end), (5, &offer), (6, &end)] {
+            let Arrival::AsSent(order) = relay.arrived("b1", "v2", message) else {
+                panic!("message {number} was sent");
+            };
+            assert_eq!(relay.overtaken("b1", "v2", order, &event(number)), None);
         }
     }
 }

@@ -70,7 +70,11 @@ pub(crate) fn trace(plan: &Plan) -> Vec<TraceEvent> {
     }
     let mut events = call.weave.events(&plan.order);
     let end = events.last().map_or(0, |event| event.at_us) + 2_000_000;
-    events.push(event(end, BROADCASTER, TraceKind::KeyFrame { index: 0, bytes: 0 }));
+    events.push(event(
+        end,
+        BROADCASTER,
+        TraceKind::KeyFrame { index: 0, bytes: 0 },
+    ));
     events
 }
 
@@ -119,9 +123,7 @@ impl Call {
         let bot = "bot broadcaster";
         self.weave.add(bot, BROADCASTER, TraceKind::SignalingOpen, &[]);
         let join = json!({"type": "broadcaster", "room": "lobby", "protocol": 1});
-        let asked = self
-            .weave
-            .add(bot, BROADCASTER, frame(FrameWay::Out, &join), &[]);
+        let asked = self.weave.add(bot, BROADCASTER, frame(FrameWay::Out, &join), &[]);
         let joined = json!({"type": "joined", "protocol": 1, "id": BROADCASTER_ID, "role": "broadcaster",
             "room": "lobby", "state": self.state(), "peers": []});
         let joined = frame(FrameWay::In, &joined);
@@ -138,7 +140,10 @@ impl Call {
             .add(ROOM, BROADCASTER, frame(FrameWay::In, &news), &after);
         self.weave.wait(&format!("broadcaster to {}", member.id), heard);
         // Nothing of the room comes before the answer to a join.
-        self.weave.wait(&format!("channel to {} from {BROADCASTER_ID}", member.label), member.joined);
+        self.weave.wait(
+            &format!("channel to {} from {BROADCASTER_ID}", member.label),
+            member.joined,
+        );
         if waited {
             let news = json!({"type": "broadcaster-joined", "id": BROADCASTER_ID});
             let room = format!("room to {}", member.id);
@@ -156,7 +161,13 @@ impl Call {
         });
         self.talk(viewer, &member);
         self.connections += 1;
-        let ends = connection::play(&mut self.weave, viewer, self.connections, &member.label, &member.id);
+        let ends = connection::play(
+            &mut self.weave,
+            viewer,
+            self.connections,
+            &member.label,
+            &member.id,
+        );
         if viewer.ending == Ending::Stays {
             return;
         }
@@ -178,9 +189,12 @@ impl Call {
             self.seq += 1;
             let says = json!({"type": "chat", "message": "<5 characters redacted>"});
             let thread = format!("chat of {}", member.id);
-            let said = self
-                .weave
-                .add(&thread, &member.label, frame(FrameWay::Out, &says), &[member.joined]);
+            let said = self.weave.add(
+                &thread,
+                &member.label,
+                frame(FrameWay::Out, &says),
+                &[member.joined],
+            );
             let line = json!({"type": "chat", "from": member.id, "message": "<5 characters redacted>", "seq": self.seq});
             self.tell_all(&line, said);
         }
@@ -229,7 +243,9 @@ impl Call {
         let candidate = json!({"type": "candidate", "to": member.id, "candidate": {
             "candidate": "candidate:9 1 udp 1 10.0.0.9 5009 typ host", "sdpMid": "0", "sdpMLineIndex": 0}});
         let late = format!("late word to {}", member.id);
-        let sent = self.weave.add(&late, BROADCASTER, frame(FrameWay::Out, &candidate), &[left]);
+        let sent = self
+            .weave
+            .add(&late, BROADCASTER, frame(FrameWay::Out, &candidate), &[left]);
         let news = json!({"type": "viewer-left", "id": member.id});
         self.weave
             .add(ROOM, BROADCASTER, frame(FrameWay::In, &news), &[left]);

@@ -277,7 +277,11 @@ impl Play<'_> {
 
     /// Trickles the candidates of one end, those before its description or those after it and their end.
     fn candidates(&mut self, of_broadcaster: bool, early: bool) -> Vec<Knot> {
-        let peer = if of_broadcaster { &self.broadcaster } else { &self.viewer };
+        let peer = if of_broadcaster {
+            &self.broadcaster
+        } else {
+            &self.viewer
+        };
         let trickle = peer.trickle.clone();
         let ufrag = peer.credentials.ufrag.clone();
         let Some(at) = self.sections.iter().position(|section| !section.rejected) else {
@@ -329,7 +333,10 @@ impl Play<'_> {
             &self.broadcaster.channel,
         ];
         ends.extend(threads.into_iter().filter_map(|thread| self.weave.last(thread)));
-        vec![self.weave.add(&self.viewer.task, &self.viewer.label, closed, &ends)]
+        vec![
+            self.weave
+                .add(&self.viewer.task, &self.viewer.label, closed, &ends),
+        ]
     }
 }
 
@@ -391,6 +398,11 @@ fn applied(weave: &mut Weave, peer: &Peer) -> Knot {
 fn queued(weave: &mut Weave, peer: &Peer, early: &[Knot]) {
     for knot in early {
         let connection = peer.connection;
-        weave.add(&peer.task, &peer.label, TraceKind::CandidateQueued { connection }, &[*knot]);
+        weave.add(
+            &peer.task,
+            &peer.label,
+            TraceKind::CandidateQueued { connection },
+            &[*knot],
+        );
     }
 }

@@ -33,7 +33,10 @@ impl Credentials {
     pub(crate) fn new(who: &str, number: usize) -> Self {
         Self {
             ufrag: format!("{who}gen{number}"),
-            pwd: format!("[24 chars #{:08x}]", 0x1000_0000 + number * 0x1_0000 + digest(who)),
+            pwd: format!(
+                "[24 chars #{:08x}]",
+                0x1000_0000 + number * 0x1_0000 + digest(who)
+            ),
         }
     }
 }

@@ -149,7 +149,12 @@ fn viewer() -> impl Strategy<Value = Viewer> {
         vec![Medium::Audio, Medium::Video, Medium::Data],
     ]);
     let style = prop::sample::select(vec![Style::Browser, Style::Engine]);
-    let ending = prop::sample::select(vec![Ending::Stays, Ending::Stays, Ending::Leaves, Ending::Returns]);
+    let ending = prop::sample::select(vec![
+        Ending::Stays,
+        Ending::Stays,
+        Ending::Leaves,
+        Ending::Returns,
+    ]);
     (
         (any::<bool>(), style, media, any::<bool>(), any::<bool>()),
         prop::bool::weighted(0.9),

@@ -85,7 +85,11 @@ impl Wire {
         let chosen = self.pair(weave, generation);
         // Who has a valid pair may begin DTLS before it is nominated (RFC 8445 section 12.1), and also before the
         // answer has come to the offerer.
-        let begins = if self.client == 1 { chosen.valid } else { chosen.nominated[0] };
+        let begins = if self.client == 1 {
+            chosen.valid
+        } else {
+            chosen.nominated[0]
+        };
         self.connected = Some(self.handshake(weave, begins, generation, chosen.nominated));
     }
 
@@ -104,8 +108,17 @@ impl Wire {
     }
 
     /// The first packet of a section's stream, once.
-    pub(crate) fn media(&mut self, weave: &mut Weave, mid: &str, medium: Medium, payload_type: u8, known: Knot) {
-        let Some([ours, theirs]) = self.connected else { return };
+    pub(crate) fn media(
+        &mut self,
+        weave: &mut Weave,
+        mid: &str,
+        medium: Medium,
+        payload_type: u8,
+        known: Knot,
+    ) {
+        let Some([ours, theirs]) = self.connected else {
+            return;
+        };
         if self.streams.iter().any(|stream| stream.mid == mid) {
             return;
         }
@@ -118,7 +131,13 @@ impl Wire {
         };
         let task = format!("{} media {mid}", self.name);
         let (left, came) = if self.is_read {
-            let sent = self.add(weave, &task, 0, rtp(self.connections[0], FrameWay::Out), &[ours, known]);
+            let sent = self.add(
+                weave,
+                &task,
+                0,
+                rtp(self.connections[0], FrameWay::Out),
+                &[ours, known],
+            );
             let rtp = rtp(self.connections[1], FrameWay::In);
             (sent, self.add(weave, &task, 1, rtp, &[theirs]))
         } else {
@@ -213,7 +232,13 @@ impl Wire {
         };
         let other = 1 - end;
         let left = self.add(weave, &task, end, stun(end, FrameWay::Out, &request), after);
-        let came = self.add(weave, &task, other, stun(other, FrameWay::In, &request), heard_after);
+        let came = self.add(
+            weave,
+            &task,
+            other,
+            stun(other, FrameWay::In, &request),
+            heard_after,
+        );
         self.add(weave, &task, other, stun(other, FrameWay::Out, &success), &[]);
         let answered = self.add(weave, &task, end, stun(end, FrameWay::In, &success), &[]);
         [left, came, answered]
@@ -236,7 +261,13 @@ impl Wire {
             remote: "10.0.1.2:5001".to_owned(),
             message: check,
         };
-        let lost = self.add(weave, &format!("{} lost {}", self.name, self.transactions), 1, lost, &[chosen]);
+        let lost = self.add(
+            weave,
+            &format!("{} lost {}", self.name, self.transactions),
+            1,
+            lost,
+            &[chosen],
+        );
         let check = self.request(0, false);
         let ours = self.transaction(weave, 0, check, &[known], &[chosen]);
         let nomination = self.request(0, true);
@@ -289,7 +320,12 @@ impl Wire {
             };
             self.pass(weave, &task, client, &[hello]);
             self.pass(weave, &task, server, &[answer, certificate(server)]);
-            self.pass(weave, &task, client, &[certificate(client), DtlsSeen::ChangeCipherSpec]);
+            self.pass(
+                weave,
+                &task,
+                client,
+                &[certificate(client), DtlsSeen::ChangeCipherSpec],
+            );
             self.pass(weave, &task, server, &[DtlsSeen::ChangeCipherSpec]);
         }
         let mut connected = [0, 1].map(|end| {

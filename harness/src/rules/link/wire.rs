@@ -2,6 +2,8 @@
 //!
 //! Owns the rules of connectivity (IC), DTLS (DT) and RTP (RT) that passing datagrams can break.
 
+use std::collections::BTreeSet;
+
 use super::{Link, listed, ufrags};
 use crate::check::Severity;
 use crate::rules::consent::CONSENT_US;
@@ -80,15 +82,18 @@ impl Link {
         event: &EventRef,
         out: &mut Vec<RuleFinding>,
     ) {
-        let (Some(local), Some(remote)) = (self.negotiation.local(), self.negotiation.remote()) else {
-            return;
-        };
         let username = stun.username.as_deref().unwrap_or_default();
         // RFC 8445 section 7.2.2: the receiver's fragment, a colon, the sender's.
         let (first, second) = username.split_once(':').unwrap_or((username, ""));
         let (ours, theirs) = if is_in { (first, second) } else { (second, first) };
-        if ufrags(local).contains(ours) && ufrags(remote).contains(theirs) {
-            if stun.use_candidate {
+        let local = self.negotiation.local().map(ufrags);
+        let remote = self.negotiation.remote().map(ufrags);
+        // Before the answer only one of the two is known, and nobody's check is there before the offer.
+        let fits = |known: &Option<BTreeSet<&str>>, ufrag: &str| {
+            known.as_ref().is_none_or(|known| known.contains(ufrag))
+        };
+        if fits(&local, ours) && fits(&remote, theirs) {
+            if stun.use_candidate && local.is_some() && remote.is_some() {
                 self.retire(event.at_us);
             }
             return;
@@ -96,14 +101,21 @@ impl Link {
         if self.is_restarting(ours, theirs) || self.is_retiring(ours, theirs, event.at_us) {
             return;
         }
-        let cause = self.answer_in.clone().or_else(|| self.offer_in.clone());
-        self.bad_credentials.get_or_insert_with(|| event.clone());
+        let cause = self
+            .answer_in
+            .as_ref()
+            .or(self.offer_in.as_ref())
+            .or(self.offer_out.as_ref());
+        let cause = cause.cloned();
+        let said =
+            |known: Option<BTreeSet<&str>>| known.map_or("nothing yet".to_owned(), |known| listed(&known));
         let message = format!(
             "a connectivity check {} {peer} has the username {username}; the descriptions say {} here and {} there",
             if is_in { "to" } else { "from" },
-            listed(&ufrags(local)),
-            listed(&ufrags(remote))
+            said(local),
+            said(remote)
         );
+        self.bad_credentials.get_or_insert_with(|| event.clone());
         let finding = RuleFinding::new("IC-01", peer, message, event.clone())
             .quoting(Some(format!("USERNAME {username}")))
             .because_of(cause);
@@ -116,7 +128,11 @@ impl Link {
         let is_new = |side: Option<&Sdp>, is_ours: bool, ufrag: &str| {
             side.is_some_and(|sdp| ufrags(sdp).contains(ufrag))
                 && !self.generations.iter().any(|generation| {
-                    let known = if is_ours { &generation.ours } else { &generation.theirs };
+                    let known = if is_ours {
+                        &generation.ours
+                    } else {
+                        &generation.theirs
+                    };
                     known.contains(ufrag)
                 })
         };

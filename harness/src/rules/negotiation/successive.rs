@@ -2,7 +2,7 @@
 //!
 //! Owns the comparison with the last complete exchange. It must not look into formats, which may change freely.
 
-use super::super::sdp::{Sdp, Setup};
+use super::super::sdp::{Sdp, Section, Setup};
 use super::answer::shared;
 use super::breach::Breaches;
 use super::transport::{clip, line, media_line, name, owners, tag, transport};
@@ -213,21 +213,32 @@ fn transports(
     let (Some(old), Some((old_offer, old_answer))) = (&current.of(described.side).sdp, current.sdps()) else {
         return;
     };
-    for (index, section) in owners(sdp) {
-        let was = |sdp: &Sdp| {
-            let known = sdp.sections.get(index);
-            known.is_some_and(|known| !known.rejected() && known.mid == section.mid)
+    let was = |sdp: &Sdp, index: usize, section: &Section| {
+        let known = sdp.sections.get(index);
+        known.is_some_and(|known| !known.rejected() && known.mid == section.mid)
+    };
+    for (owner, section) in owners(sdp) {
+        // Where the section that speaks for a bundle is a new one, those that were bundled before keep the transport
+        // (RFC 9143 section 7.5).
+        let bundle = section.mid.as_deref().and_then(|mid| sdp.bundle_of(mid));
+        let bundled = sdp.sections.iter().enumerate().filter(|(_, member)| {
+            let mid = member.mid.as_deref();
+            !member.rejected() && bundle.is_some_and(|bundle| mid.is_some_and(|mid| bundle.contains(mid)))
+        });
+        let mut known = [(owner, section)].into_iter().chain(bundled);
+        let lived = |(index, section): &(usize, &Section)| {
+            was(old_offer, *index, section) && was(old_answer, *index, section)
         };
-        if !was(old_offer) || !was(old_answer) {
+        let Some((index, _)) = known.find(lived) else {
             continue;
-        }
+        };
         // An initial offer may have had credentials per section; those of the bundle that was accepted counted.
         let groups = &old_answer.groups;
-        let (Some(then), Some(now)) = (transport(old, groups, index), transport(sdp, &sdp.groups, index))
+        let (Some(then), Some(now)) = (transport(old, groups, index), transport(sdp, &sdp.groups, owner))
         else {
             continue;
         };
-        let named = name(section, index);
+        let named = name(section, owner);
         let quote = line(sdp, section, "ice-ufrag").or(media_line(section));
         let restarted = now.restarted(&then);
         let half = now
