@@ -81,7 +81,7 @@ fn lose(events: &mut Vec<TraceEvent>, at: usize) -> Option<Excuse> {
     let came = pick(incoming(events, |_| true), at)?;
     let (_, value) = frame(&events[came])?;
     let excuse = match kind(&value).as_str() {
-        "joined" => Excuse::None,
+        "joined" => lost_admission(events, came),
         "new-viewer" | "broadcaster-joined" => {
             Excuse::Harmless("who was announced is dealt with all the same, so it was known")
         }
@@ -93,6 +93,22 @@ fn lose(events: &mut Vec<TraceEvent>, at: usize) -> Option<Excuse> {
     };
     events.remove(came);
     Some(excuse)
+}
+
+/// The answer to a join may be lost when who asked goes before it is due.
+fn lost_admission(events: &[TraceEvent], came: usize) -> Excuse {
+    let label = &events[came].peer;
+    let of = |event: &TraceEvent, what: &str| {
+        event.peer == *label && frame(event).is_some_and(|(_, value)| value["type"] == what)
+    };
+    let asked = events[..came].iter().rfind(|event| of(event, "viewer"));
+    let left = events[came..].iter().find(|event| of(event, "leave"));
+    match (asked, left) {
+        (Some(asked), Some(left)) if left.at_us < asked.at_us + GRACE_US => {
+            Excuse::Harmless("it leaves within a second of asking, so the answer may have been under way")
+        }
+        _ => Excuse::None,
+    }
 }
 
 /// A message between peers may be lost when one of them goes while it is under way.
