@@ -1,8 +1,8 @@
 //! The offers and answers of one peer connection as one peer sees them (RFC 9429, RFC 3264, RFC 9143).
 //!
-//! Owns the signaling state and decides OA-01 to OA-16, RT-01, RT-02, TR-09 and what DT-03 says about descriptions.
-//! It must not look at candidates on the wire, at time or at other connections, and it keeps nothing but the pending
-//! descriptions and the last two exchanges.
+//! Owns the signaling state and decides OA-01 to OA-16, RT-01, RT-02, TR-09 and what DT-03 and TR-02 say about
+//! descriptions. It must not look at candidates on the wire, at time or at other connections, and it keeps nothing but
+//! the pending descriptions and the last two exchanges.
 //!
 //! Some identifiers have a suffix. They name what breaks a rule's letter and yet is ordinary traffic of stacks that
 //! work, so that the caller can treat it as a note:
@@ -19,9 +19,11 @@
 mod alone;
 mod answer;
 mod breach;
+mod formats;
 mod successive;
 #[cfg(test)]
 mod tests;
+mod text;
 mod transport;
 
 use std::collections::BTreeSet;
@@ -314,6 +316,8 @@ impl Negotiation {
         };
         let side = described.side;
         let is_initial = self.current.is_none();
+        text::check(sdp, offer.is_none(), breaches);
+        formats::check(sdp, offer.is_none(), breaches);
         alone::check(
             sdp,
             offer.is_none(),

@@ -29,6 +29,8 @@ pub(crate) struct Sdp {
     pub(crate) groups: Vec<Group>,
     /// The m= sections, in order.
     pub(crate) sections: Vec<Section>,
+    /// The first line that RFC 8866 section 5 does not know, if there is one.
+    pub(crate) malformed: Option<String>,
     /// The text without what may change while candidates are gathered, and without the session version.
     content: String,
 }
@@ -222,6 +224,7 @@ impl Sdp {
             lines: Vec::new(),
             groups: Vec::new(),
             sections: Vec::new(),
+            malformed: malformed(text),
             content: String::new(),
         };
         // The session level is read as if it were a section, and then inherited.
@@ -348,6 +351,22 @@ pub(crate) fn redacted_length(value: &str) -> Option<usize> {
     let (length, digest) = inside.split_once(" chars #")?;
     let is_digest = !digest.is_empty() && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_digest.then(|| length.parse().ok())?
+}
+
+/// The first line that is not a known letter, an equals sign and a value. Whatever ends the lines, and an empty line at
+/// the very end, passes: section 5 asks parsers to be tolerant there.
+fn malformed(text: &str) -> Option<String> {
+    /// The letters of section 5.
+    const LETTERS: &str = "vosiuepcbtrzkam";
+    /// The letters of lines whose last word ends them; a name or an attribute may end in a blank.
+    const WORDS: &str = "votcm";
+    let text = text.trim_end_matches(['\r', '\n']);
+    let line = text.lines().find(|line| {
+        let letter = line.split_once('=').map_or("", |(letter, _)| letter);
+        let is_known = letter.len() == 1 && LETTERS.contains(letter);
+        !is_known || (WORDS.contains(letter) && line.ends_with([' ', '\t']))
+    });
+    line.map(str::to_owned)
 }
 
 fn find_line<'a>(lines: &'a [String], name: &str) -> Option<&'a str> {

@@ -78,9 +78,9 @@ b1: setLocalDescription({type: \"rollback\"})   <- stable: InvalidStateError",
     Rule {
         id: "OA-05",
         severity: RuleSeverity::Error,
-        title: "An answer has as many m-sections as its offer, with the same media type and proto at each \
-              position.",
-        source: "RFC 9429 section 5.8.3",
+        title: "A description can be read, and an answer has as many m-sections as its offer, with the same \
+              media type and proto at each position.",
+        source: "RFC 8866 section 5; RFC 9429 sections 5.1.2 and 5.8.3",
         why: "Sections are matched by position, so one that is missing or moved gives video parameters \
               to the audio transceiver. Browsers refuse such an answer and the connection never starts. \
               It usually comes from a server that builds the answer from its own list of tracks, or \
@@ -133,9 +133,9 @@ answer    m=video 9 ...   a=mid:video     <- not the mid that was offered",
     Rule {
         id: "OA-08",
         severity: RuleSeverity::Error,
-        title: "Within a session only the session-version of the o= line changes, and it rises whenever \
-              the text changes.",
-        source: "RFC 9429 section 5.2.2; RFC 3264 section 8",
+        title: "The o= line can be read; within a session only its session-version changes, and it rises \
+              whenever the text changes.",
+        source: "RFC 8866 section 5.2; RFC 9429 sections 5.2.1 and 5.2.2; RFC 3264 section 8",
         why: "The o= line tells a peer whether a description is new. With an unchanged version a \
               careful peer may take a real change for a repetition and do nothing; with a new session \
               id it may take the whole session for another one. It comes about when SDP is edited by \
@@ -273,7 +273,7 @@ a=crypto:1 AES_CM_128_HMAC_SHA1_80 ...    <- keys in the signaling, and no a=fin
         severity: RuleSeverity::Error,
         title: "Every accepted m-section shares a format with its offer, its rtx points at a listed \
               format, and its rtcp-fb was offered.",
-        source: "RFC 9429 sections 5.3.1, 5.10 and 5.11",
+        source: "RFC 3264 section 6.1; RFC 9429 sections 5.3.1, 5.10 and 5.11",
         why: "Without a common format the section is accepted and nothing can be decoded: a black \
               picture with bytes arriving. An rtx whose apt points nowhere makes retransmissions \
               useless, so a little loss already freezes the picture. It usually comes from code that \

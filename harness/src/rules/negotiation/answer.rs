@@ -2,7 +2,7 @@
 //!
 //! Owns the comparison of an answer with its offer, position by position. It must not look at earlier exchanges.
 
-use super::super::sdp::{Direction, Sdp, Section, Setup};
+use super::super::sdp::{Codec, Direction, Sdp, Section, Setup};
 use super::Once;
 use super::breach::Breaches;
 use super::transport::{clip, line, media_line, name, owners, tag};
@@ -263,47 +263,43 @@ fn setup(offer: &Sdp, answer: &Sdp, breaches: &mut Breaches) {
     }
 }
 
-/// OA-16 (RFC 9429 section 5.3.1): formats are compared by codec, because numbers may differ each way.
+/// What repairs, thins out or accompanies a codec, and carries nothing without one.
+const AUXILIARY: [&str; 6] = ["rtx", "red", "ulpfec", "flexfec-03", "cn", "telephone-event"];
+
+/// OA-16 (RFC 9429 section 5.3.1): formats are compared by codec, because numbers may differ each way. One in common is
+/// enough: RFC 3264 section 6.1 lets an answer list more than was offered.
 fn formats(offered: &Section, answered: &Section, index: usize, breaches: &mut Breaches) {
-    if answered.formats.is_empty() {
-        breaches.add(
-            "OA-16",
-            format!(
-                "{} was accepted without a format; at least one of the offered ones was expected",
-                name(answered, index)
-            ),
-            media_line(answered),
-            "accept at least one format or reject the section with port 0",
-        );
+    let codecs = |section: &Section| -> Vec<Codec> {
+        let codecs = section.formats.iter().filter_map(|format| section.codec(format));
+        codecs.collect()
+    };
+    let offered = codecs(offered);
+    let is_auxiliary = |codec: &Codec| AUXILIARY.contains(&codec.name.as_str());
+    let only_auxiliary = offered.iter().all(is_auxiliary);
+    let in_common = |codec: &Codec| offered.contains(codec) && (only_auxiliary || !is_auxiliary(codec));
+    let answered_codecs = codecs(answered);
+    if answered_codecs.iter().any(in_common) {
+        return;
     }
-    for format in &answered.formats {
-        let codec = answered.codec(format);
-        let is_offered = match &codec {
-            Some(codec) => offered
-                .formats
-                .iter()
-                .any(|other| offered.codec(other).as_ref() == Some(codec)),
-            // Neither side explains the number, so the number is all there is.
-            None => offered.formats.contains(format) && offered.codec(format).is_none(),
-        };
-        if is_offered {
-            continue;
-        }
-        let came = codec.map_or("without a=rtpmap".to_owned(), |codec| {
+    let came = answered_codecs
+        .iter()
+        .find(|codec| !offered.contains(codec))
+        .map_or("without a codec".to_owned(), |codec| {
             format!("{}/{}/{}", clip(&codec.name), codec.clock, codec.channels)
         });
-        let quote = answered.line_of("rtpmap", format);
-        breaches.add(
-            "OA-16",
-            format!(
-                "{} was answered with payload type {} ({came}); a codec of the offer was expected",
-                name(answered, index),
-                clip(format)
-            ),
-            quote.or(media_line(answered)),
-            "answer only with codecs that were offered",
-        );
-    }
+    let of_first = answered
+        .formats
+        .first()
+        .and_then(|format| answered.line_of("rtpmap", format));
+    breaches.add(
+        "OA-16",
+        format!(
+            "{} was accepted with none of the offered codecs ({came}); at least one of them was expected",
+            name(answered, index)
+        ),
+        of_first.or(media_line(answered)),
+        "answer with a codec that was offered, or reject the section with port 0",
+    );
 }
 
 /// OA-16 for a=rtcp-fb (RFC 4585 section 4.2).
@@ -311,6 +307,10 @@ fn feedback(offered: &Section, answered: &Section, index: usize, breaches: &mut 
     for (payload_type, feedback) in &answered.rtcp_fb {
         let codec = answered.codec(payload_type);
         let is_same_codec = |number: &str| codec.is_some() && offered.codec(number) == codec;
+        // What the answer adds to the offered codecs has nothing to be compared with.
+        if codec.is_some() && !offered.formats.iter().any(|number| is_same_codec(number)) {
+            continue;
+        }
         // The same number with the same codec is that payload type; else any number that has the codec.
         let is_same_number = is_same_codec(payload_type);
         let is_offered = offered.rtcp_fb.iter().any(|(number, offered)| {

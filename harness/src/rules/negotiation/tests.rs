@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+mod text;
 mod transport;
 
 use super::*;
@@ -474,7 +475,10 @@ fn directions_follow_oa_12() {
 fn formats_that_were_not_offered_are_oa_16() {
     // Other numbers for the same codecs are fine.
     exchange(&offer(), &answer().replace("111", "109"), &[]);
-    exchange(&offer(), &with(&answer(), "VP8/90000", "VP9/90000"), &["OA-16"]);
+    // One codec in common is enough (RFC 3264 section 6.1), and rtx is none.
+    let one = with(&answer(), "VP8/90000", "VP9/90000");
+    exchange(&offer(), &one, &[]);
+    exchange(&offer(), &with(&one, "H264/90000", "AV1/90000"), &["OA-16"]);
     exchange(&offer(), &with(&answer(), "apt=96", "apt=99"), &["OA-16"]);
     exchange(
         &offer(),

@@ -109,7 +109,10 @@ pub(super) const PAIRS: &[Pair] = &[
     })
     .alone(),
     Pair::new("OA-16", |events| {
-        describe(events, "answer", 0, |sdp| sdp.replace("VP8/90000", "VP9/90000"));
+        describe(events, "answer", 0, |sdp| {
+            sdp.replace("VP8/90000", "VP9/90000")
+                .replace("H264/90000", "H265/90000")
+        });
     }),
     Pair::new("DT-03", |events| {
         describe(events, "offer", 1, |sdp| {
