@@ -33,3 +33,6 @@ need_build_tools() {
 need_libvpx() {
     echo '#include <vpx/vp8cx.h>' | cc -E -x c - >/dev/null 2>&1 || need "libvpx's headers" libvpx-dev
 }
+
+# The browser that the peers are checked with.
+need_chromium() { need chromium chromium; }
