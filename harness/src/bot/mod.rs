@@ -147,6 +147,12 @@ impl Shared {
         loses
     }
 
+    /// Whether a fault has a viewer take no offer.
+    pub(crate) fn ignores_offers(&self, viewer: u32) -> bool {
+        let faults = self.wire_faults.as_ref();
+        faults.is_some_and(|faults| faults.ignores_offers(viewer))
+    }
+
     pub(crate) fn number_of(&self, peer: &str) -> Option<u32> {
         self.numbers
             .lock()

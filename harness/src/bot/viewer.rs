@@ -285,6 +285,8 @@ impl ViewerBot {
                 self.record.state_at_join = Some(state);
                 self.record.state = state;
             }
+            // It is in have-local-offer and does not roll back.
+            Event::Description { .. } if self.shared.ignores_offers(self.spec.number) => {}
             Event::Description { from, description } => {
                 if description.sdp_type == SdpType::Offer {
                     self.on_offer(at, from, description);

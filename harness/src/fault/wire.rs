@@ -50,6 +50,8 @@ enum Does {
     Datagrams(From, Which, datagrams::Act),
     /// The descriptions on these hops come late, and whoever gets candidates before them throws those away.
     EarlyCandidates(&'static [(Hop, &'static str)]),
+    /// Broadcaster and viewer offer at once, and neither takes the other's offer.
+    Glare,
     /// Key frames are not sent.
     KeyFrames,
 }
@@ -63,6 +65,10 @@ impl Does {
                 let late = |(hop, kind): &(Hop, &'static str)| (*hop, *kind, Act::Late(BEHIND_CANDIDATES_MS));
                 descriptions.iter().map(late).collect()
             }
+            Self::Glare => vec![
+                (Hop::ToBroadcaster, "new-viewer", Act::ViewerOffers),
+                (Hop::ToViewer, "offer", Act::OffersCross),
+            ],
             Self::Datagrams(..) | Self::KeyFrames => Vec::new(),
         }
     }
@@ -196,6 +202,12 @@ impl RoomFaults {
     pub(crate) fn loses_early_candidates(&self, viewer: u32) -> bool {
         let mut faults = self.planted.iter();
         faults.any(|(of, fault)| *of == viewer && matches!(fault.does, Does::EarlyCandidates(_)))
+    }
+
+    /// Whether a viewer takes no offer, because it waits for the answer to its own.
+    pub(crate) fn ignores_offers(&self, viewer: u32) -> bool {
+        let mut faults = self.planted.iter();
+        faults.any(|(of, fault)| *of == viewer && matches!(fault.does, Does::Glare))
     }
 
     /// The fate of a frame of a bot.

@@ -150,6 +150,13 @@ impl Injector {
             wire.inject(Direction::Received, text.into());
         }
     }
+
+    /// The client is seen to send this, and its server never gets it: what a server makes of it is to be played too.
+    pub fn seen_to_send(&self, text: &str) {
+        if let Some(wire) = self.0.upgrade() {
+            wire.observe_sent(Instant::now(), text);
+        }
+    }
 }
 
 /// Why the task is asked to close.

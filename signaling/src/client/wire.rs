@@ -80,7 +80,7 @@ impl Wire {
         self.filter.is_some()
     }
 
-    fn observe_sent(&self, at: Instant, text: &str) {
+    pub(super) fn observe_sent(&self, at: Instant, text: &str) {
         if let Some(observer) = &self.observer {
             observer.observe(&ObservedFrame {
                 at,

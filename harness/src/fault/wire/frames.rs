@@ -48,8 +48,10 @@ pub(super) enum Act {
     Behind,
     /// It passes this many milliseconds later.
     Late(u64),
-    /// The broadcaster gets it back, as an offer of the viewer's, and the viewer never.
-    Reflect,
+    /// The viewer that it announces offers too.
+    ViewerOffers,
+    /// The viewer's own offer comes to the broadcaster at the same time.
+    OffersCross,
     /// Its JSON is rewritten.
     Edit(fn(&mut Value)),
     /// From the second one on its JSON is rewritten.
@@ -65,7 +67,7 @@ pub(super) enum Act {
 impl Act {
     /// Whether what it does shows in another place than in the frame itself.
     pub(super) fn is_elsewhere(self) -> bool {
-        matches!(self, Self::Misroute | Self::Copy | Self::Reflect)
+        matches!(self, Self::Misroute | Self::Copy | Self::OffersCross)
     }
 }
 
@@ -86,6 +88,8 @@ pub(super) struct State {
     ids: BTreeMap<u32, String>,
     broadcaster: Option<String>,
     pub(super) injectors: BTreeMap<Party, Injector>,
+    /// Offers of viewers on their way to the broadcaster.
+    crossing: BTreeMap<u32, String>,
     /// Frames that wait for the next one of their fault.
     behind: BTreeMap<usize, String>,
     /// Faults that act once and have.
@@ -183,16 +187,31 @@ impl State {
         *count
     }
 
-    /// The broadcaster hears a viewer's offer, made of its own.
-    fn reflect(&self, viewer: u32, value: &Value) {
-        // Another text than the broadcaster's own: it is the viewer's.
-        let mut value = follow::answer_anew(value).unwrap_or_else(|| value.clone());
-        if let Some(fields) = value.as_object_mut() {
-            let id = self.ids.get(&viewer).cloned().unwrap_or_default();
-            fields.insert("from".to_owned(), Value::from(id));
+    /// The viewer that is being announced offers by itself, as the broadcaster is about to.
+    fn viewer_offers(&mut self, viewer: u32, announcement: &Value) {
+        let (Some(broadcaster), Some(injector)) =
+            (&self.broadcaster, self.injectors.get(&Party::Viewer(viewer)))
+        else {
+            return;
+        };
+        for heard in follow::offer_of_newcomer(announcement) {
+            let mut said = heard.clone();
+            if let Some(fields) = said.as_object_mut() {
+                fields.remove("from");
+                fields.insert("to".to_owned(), Value::from(broadcaster.as_str()));
+            }
+            injector.seen_to_send(&said.to_string());
+            self.crossing.insert(viewer, heard.to_string());
         }
-        if let Some(injector) = self.injectors.get(&Party::Broadcaster) {
-            injector.receive(&value.to_string());
+    }
+
+    /// The viewer's offer comes to the broadcaster, as a server that passes everything on would bring it.
+    fn offers_cross(&mut self, viewer: u32) {
+        if let (Some(offer), Some(injector)) = (
+            self.crossing.remove(&viewer),
+            self.injectors.get(&Party::Broadcaster),
+        ) {
+            injector.receive(&offer);
         }
     }
 
@@ -212,9 +231,13 @@ impl State {
                 2 => Vec::new(),
                 _ => frames,
             },
-            Act::Reflect => {
-                self.reflect(viewer, value);
-                Vec::new()
+            Act::ViewerOffers => {
+                self.viewer_offers(viewer, value);
+                frames
+            }
+            Act::OffersCross => {
+                self.offers_cross(viewer);
+                frames
             }
             Act::EditLater(edit) => match self.count(index) {
                 1 => frames,

@@ -6,8 +6,8 @@ use super::datagrams::End::{Broadcaster, Viewer};
 use super::datagrams::Which::{Check, ClientHello, Dtls, Response, Rtp, Stun};
 use super::datagrams::{self, From, Which};
 use super::frames::Act::{
-    Before, Behind, Copy, Edit, EditLater, Follow, Late, Lose, LoseFirst, LoseSecond, Misroute, Reflect,
-    Rename, Truncate, Twice,
+    Before, Behind, Copy, Edit, EditLater, Follow, Late, Lose, LoseFirst, LoseSecond, Misroute, Rename,
+    Truncate, Twice,
 };
 use super::frames::Hop::{FromViewer, ToBroadcaster, ToViewer};
 use super::frames::{Act, Hop};
@@ -660,13 +660,11 @@ static ALL: [WireFault; 103] = [
         "offer",
         Edit(edit::rtcp_mux_only),
     ),
-    frames(
-        "glare",
-        "the viewer offers at the same time as the broadcaster, and nobody gives way",
-        ToViewer,
-        "offer",
-        Reflect,
-    ),
+    WireFault {
+        name: "glare",
+        about: "the viewer offers at the same time as the broadcaster, and nobody gives way",
+        does: Does::Glare,
+    },
     WireFault {
         name: "lose-early-candidates",
         about: "candidates come before both descriptions, and both peers throw them away",

@@ -271,7 +271,7 @@ impl Columns {
             },
             What::Mark(text) => Shape::Mark {
                 at,
-                text: times(text),
+                text: format!("{}{}", times(text), self.whose(ladder, step, text)),
             },
             What::Checks {
                 sent,
@@ -289,12 +289,24 @@ impl Columns {
                 };
                 let got = match (sent, received) {
                     (0, received) => format!("{} got", checks(received)),
-                    (sent, _) => format!("{} sent, {answered} answered", checks(sent)),
+                    (sent, _) => {
+                        let answers = if *answered == 1 { "answer" } else { "answers" };
+                        format!("{} sent, {answered} {answers} got", checks(sent))
+                    }
                 };
-                let text = format!("{got}{refused}");
+                let text = format!("{got}{refused}{}", self.whose(ladder, step, ""));
                 Shape::Mark { at, text }
             }
             What::Banner(text) => Shape::Banner(times(text)),
+        }
+    }
+
+    /// For which viewer a broadcaster does something, where there are several and its text does not say so.
+    fn whose(&self, ladder: &Ladder, step: &Step, text: &str) -> String {
+        let many = self.viewers() > 1 && step.peer.is_some_and(|peer| ladder.peers[peer].broadcaster);
+        match &step.other {
+            Some(other) if many && !text.contains(other.as_str()) => format!(" ({})", clipped(other, 20)),
+            _ => String::new(),
         }
     }
 

@@ -127,11 +127,34 @@ impl Canvas {
             return vec![finished(line)];
         }
         let mut lines = vec![finished(line)];
-        let under = wrapped(&notes, WIDTH - FIRST - 4);
-        for (number, text) in under.iter().take(MAX_LINES - 1).enumerate() {
-            let sign = if number == 0 { "^" } else { " " };
-            lines.push(format!("{:FIRST$}  {sign} {text}", ""));
+        lines.extend(self.under(shape, &notes));
+        lines
+    }
+
+    /// Notes below a step: they point at where its arrow ends, or at its mark.
+    fn under(&self, shape: &Shape, notes: &str) -> Vec<String> {
+        let at = match shape {
+            Shape::Arrow { to, .. } => *to,
+            Shape::Mark { at, .. } => *at,
+            Shape::Banner(_) => 0,
+        };
+        let x = self.columns.get(at).copied().unwrap_or(FIRST);
+        let texts = wrapped(notes, WIDTH - FIRST - 4);
+        let longest = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+        let start = (x + 2).min(WIDTH.saturating_sub(longest)).max(FIRST);
+        let mut lines = Vec::new();
+        for (number, text) in texts.iter().enumerate() {
+            if number == 0 && start == x + 2 {
+                lines.push(format!("{:x$}^ {text}", ""));
+                continue;
+            }
+            if number == 0 {
+                // The text has no room beside the sign.
+                lines.push(format!("{:x$}^", ""));
+            }
+            lines.push(format!("{:start$}{text}", ""));
         }
+        lines.truncate(MAX_LINES - 1);
         lines
     }
 

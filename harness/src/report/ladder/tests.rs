@@ -207,7 +207,7 @@ fn a_healthy_join_reads_from_the_join_to_the_first_key_frame() {
         "answer from v1",
         "* applied the remote description",
         "ICE checking",
-        "3 checks sent, 2 answered",
+        "3 checks sent, 2 answers got",
         "ICE connected",
         "DTLS ClientHello sent",
         "certificate AB:CD:EF… got",
