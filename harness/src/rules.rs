@@ -555,8 +555,15 @@ impl Checker {
                 "never arrived"
             };
             let text = format!("the {} that {from} sent to {to} {what}", sent.name);
+            let is_changed = changed.is_some();
             let effect = changed.unwrap_or_else(|| sent.event.clone());
-            found.push(RuleFinding::new(rule, &to, text, effect).because_of(Some(sent.event.clone())));
+            let finding = RuleFinding::new(rule, &to, text, effect).because_of(Some(sent.event.clone()));
+            // What the rule itself advises is about order.
+            found.push(if is_changed {
+                finding.mended_by("Pass the content on as it came: parse no more of it than whom it is for.")
+            } else {
+                finding
+            });
         }
         for (label, bot) in &self.bots {
             found.extend(unanswered(label, bot, self.end_us));

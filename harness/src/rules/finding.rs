@@ -170,6 +170,14 @@ impl RuleFinding {
         Self { cause, ..self }
     }
 
+    /// With advice for this breach in place of the rule's own.
+    pub(super) fn mended_by(self, fix: &str) -> Self {
+        Self {
+            fix: fix.to_owned(),
+            ..self
+        }
+    }
+
     pub(super) fn at_most(self, severity: Severity) -> Self {
         Self {
             severity: self.severity.min(severity),
