@@ -62,11 +62,15 @@ impl Usage {
     }
 }
 
-/// Process group, CPU ticks and resident pages of a line of `/proc/PID/stat` (proc_pid_stat(5)).
+/// Process group, CPU ticks and resident pages of a line of `/proc/PID/stat` (proc_pid_stat(5)); `None` for a process that
+/// has ended and waits for its parent to look.
 fn parse(stat: &str) -> Option<(i32, u64, u64)> {
     // The name in the second field may hold spaces and brackets.
     let (_, rest) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    if fields.first() == Some(&"Z") {
+        return None;
+    }
     let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
     Some((
         fields.get(5 - 3)?.parse().ok()?,
@@ -85,6 +89,7 @@ mod tests {
         assert_eq!(parse(stat), Some((7, 200, 25)));
         assert_eq!(parse("42 (half"), None);
         assert_eq!(parse("42 (half) S 1"), None);
+        assert_eq!(parse(&stat.replace(" S ", " Z ")), None, "it has ended");
     }
 
     #[test]

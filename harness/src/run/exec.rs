@@ -29,6 +29,10 @@ const ASK_LIMIT: Duration = Duration::from_secs(1);
 const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 /// How long it may take to end when it is asked to.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
+/// How long a killed group may take to vanish.
+const KILL_LIMIT: Duration = Duration::from_millis(500);
+/// How often it is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Bytes of its output that are remembered.
 const MAX_TAIL: usize = 4_096;
 /// Lines of them that are quoted.
@@ -220,6 +224,19 @@ impl Group {
     }
 }
 
+impl Group {
+    /// Whether none of its processes is left, which is more than that the shell has ended.
+    async fn is_gone_within(&self, limit: Duration) -> bool {
+        let Some(group) = self.0 else { return true };
+        let gone = async {
+            while usage_of(group).is_some() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::time::timeout(limit, gone).await.is_ok()
+    }
+}
+
 impl Drop for Group {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
@@ -363,12 +380,9 @@ impl Executed {
             self.samples().take(usage);
         }
         self.group.signal(Signal::TERM);
-        let mut exited = self.exited.clone();
-        if tokio::time::timeout(STOP_LIMIT, ended(&mut exited))
-            .await
-            .is_err()
-        {
+        if !self.group.is_gone_within(STOP_LIMIT).await {
             self.group.signal(Signal::KILL);
+            self.group.is_gone_within(KILL_LIMIT).await;
         }
         self.tasks.abort_all();
         let samples = self.samples();
