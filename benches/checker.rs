@@ -11,12 +11,12 @@ use greenroom::rules::Checker;
 use greenroom::trace::TraceEvent;
 use greenroom::{AudioSource, DecodeSelection, RoomSpec, Run};
 
-const ROOMS: u32 = 30;
+const ROOMS: u32 = 100;
 const VIEWERS: u32 = 10;
 
 fn main() -> Result<()> {
     let events = trace()?;
-    ensure!(events.len() >= 20_000, "{} events", events.len());
+    ensure!(events.len() >= 100_000, "{} events", events.len());
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("checker");
     group.throughput(Throughput::Elements(events.len() as u64));
@@ -33,7 +33,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The trace of thirty rooms with ten viewers each.
+/// The trace of a hundred rooms with ten viewers each.
 fn trace() -> Result<Vec<TraceEvent>> {
     let dir = tempfile::tempdir()?;
     let mut run = Run::simulated(1)
