@@ -34,6 +34,8 @@ pub use finding::{Cause, CauseKind, Diagnosis, EventRef, RuleFinding};
 const MAX_FINDINGS: usize = 1_000;
 /// Connections that a bot is remembered by.
 const MAX_LINKS: usize = 4_096;
+/// Names and connections that are remembered, of each kind.
+const MAX_NAMES: usize = 65_536;
 /// Messages of a bot that does not know its name yet.
 const MAX_EARLY: usize = 256;
 /// What was sent so shortly before an end may still be under way.
@@ -276,7 +278,9 @@ impl Checker {
             bot.signaling_closed.as_ref().map(|(end, _)| end),
         ];
         let end = ends.into_iter().flatten().map(|end| end.at_us).min();
-        if let Some(id) = bot.id.clone() {
+        if let Some(id) = bot.id.clone()
+            && self.left.len() < MAX_NAMES
+        {
             self.left.insert(id, end.unwrap_or(at_us));
         }
         self.keep(unanswered.into_iter().collect());
@@ -291,7 +295,9 @@ impl Checker {
                 broadcaster,
                 version,
             } => {
-                self.labels.insert(id.clone(), label.clone());
+                if self.labels.len() < MAX_NAMES {
+                    self.labels.insert(id.clone(), label.clone());
+                }
                 self.second_broadcaster(&label, *broadcaster, &at);
                 let bot = self.bot(&label);
                 bot.id = Some(id.clone());
@@ -303,11 +309,17 @@ impl Checker {
                 return;
             }
             Message::PeerJoined { id } => {
-                self.bot(&label).announced.insert(id.clone(), at);
+                let announced = &mut self.bot(&label).announced;
+                if announced.len() < MAX_NAMES {
+                    announced.insert(id.clone(), at);
+                }
                 return;
             }
             Message::PeerLeft { id } => {
-                self.bot(&label).gone.insert(id.clone(), at);
+                let gone = &mut self.bot(&label).gone;
+                if gone.len() < MAX_NAMES {
+                    gone.insert(id.clone(), at);
+                }
                 return;
             }
             Message::Error { code, to } => {
@@ -424,7 +436,7 @@ impl Checker {
     fn chat(&mut self, label: &str, seq: Option<u64>, at: EventRef) {
         let Some(seq) = seq else { return };
         let last = self.bot(label).last_chat.replace(seq);
-        if last.is_some_and(|last| seq != last + 1) {
+        if last.is_some_and(|last: u64| last.checked_add(1) != Some(seq)) {
             let message = format!("{label} heard chat line {seq} after line {}", last.unwrap_or(0));
             let finding = RuleFinding::new("SG-05", label, message, at);
             self.keep(vec![finding]);
@@ -444,6 +456,10 @@ impl Checker {
     fn opened(&mut self, event: &TraceEvent, connection: u64, remote: &str, wire_is_read: bool) {
         let at = self.at(event, "connection opened");
         let bot = self.bot(&event.peer);
+        let is_known = bot.links.contains_key(remote);
+        if bot.by_connection.len() >= MAX_NAMES || (bot.links.len() >= MAX_LINKS && !is_known) {
+            return;
+        }
         bot.by_connection.insert(connection, remote.to_owned());
         let link = bot.links.entry(remote.to_owned()).or_default();
         if link.connection.is_some() {
@@ -531,7 +547,7 @@ impl Checker {
             let (Some(from), Some(to)) = (label(&sent.from), label(&sent.to)) else {
                 continue;
             };
-            let until = sent.event.at_us + GRACE_US;
+            let until = sent.event.at_us.saturating_add(GRACE_US);
             let was_there = |label: &str, id: &str| {
                 self.left.get(id).is_some_and(|left| *left >= until)
                     || self
@@ -576,7 +592,7 @@ impl Checker {
 fn unanswered(label: &str, bot: &Bot, until_us: u64) -> Option<RuleFinding> {
     let unanswered = bot.joined.is_none() && bot.refused.is_none();
     let join = bot.join_sent.clone().filter(|_| unanswered)?;
-    let due = join.at_us + GRACE_US;
+    let due = join.at_us.saturating_add(GRACE_US);
     (due <= until_us && bot.stayed_until(due)).then(|| {
         let text = format!("{label} asked to enter the room and never heard whether it is in");
         RuleFinding::new("SG-05", label, text, join)
@@ -597,3 +613,6 @@ fn sdp_kind(kind: DescriptionKind) -> SdpKind {
         DescriptionKind::Rollback => SdpKind::Rollback,
     }
 }
+
+#[cfg(test)]
+mod tests;

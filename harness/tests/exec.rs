@@ -140,3 +140,43 @@ async fn a_command_without_a_url_is_refused() {
     let error = Run::embedded().exec(ExecSpec::new("true")).run().await;
     assert!(error.expect_err("bots would not find it").is_bad_input());
 }
+
+/// The command itself: its server has a process group of its own, which no Ctrl-C of a terminal reaches.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_while_the_server_starts_ends_it_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let witness = folder.path().join("pid");
+    let script = format!("echo $$ > {}; sleep 600; true", witness.display());
+    let mut greenroom = tokio::process::Command::new(env!("CARGO_BIN_EXE_greenroom"))
+        .args([
+            "run",
+            &format!("ws://127.0.0.1:{}/", free_port()),
+            "--exec",
+            &script,
+        ])
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let started = async {
+        loop {
+            match std::fs::read_to_string(&witness) {
+                Ok(pid) if pid.ends_with('\n') => return pid,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let pid = within(Duration::from_secs(10), started).await;
+    let interrupt = rustix::process::Pid::from_raw(greenroom.id().unwrap().cast_signed()).unwrap();
+    rustix::process::kill_process(interrupt, rustix::process::Signal::INT).unwrap();
+    let status = within(Duration::from_secs(10), greenroom.wait()).await.unwrap();
+    assert_eq!(status.code(), Some(105));
+    let gone = async {
+        while std::fs::read_to_string(format!("/proc/{}/cmdline", pid.trim()))
+            .is_ok_and(|line| !line.is_empty())
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(Duration::from_secs(10), gone).await;
+}

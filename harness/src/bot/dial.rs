@@ -31,7 +31,10 @@ type Opening = Pin<Box<dyn Future<Output = std::io::Result<Box<dyn ByteStream>>>
 /// Opens byte streams to one signaling server.
 #[derive(Clone)]
 pub struct Dialer {
+    /// As it is shown: without a query, in which tokens are carried.
     url: String,
+    /// As it is asked for.
+    asked: String,
     open: Arc<dyn Fn() -> Opening + Send + Sync>,
     client: Option<CallersClient>,
     /// Of the handshake.
@@ -180,7 +183,7 @@ impl Dialer {
     /// When the URL is not one, or TLS has nobody to trust.
     pub fn to(text: &str, access: &Access) -> Result<Self, UrlError> {
         let url = Url::parse(text).map_err(|error| UrlError::Malformed {
-            url: text.to_owned(),
+            url: for_logs(text),
             reason: error.to_string(),
         })?;
         let tls = match url.scheme() {
@@ -188,7 +191,7 @@ impl Dialer {
             "wss" => Some(Tls::new(access)?),
             _ => {
                 return Err(UrlError::Scheme {
-                    url: text.to_owned(),
+                    url: for_logs(text),
                     scheme: url.scheme().to_owned(),
                 });
             }
@@ -197,7 +200,7 @@ impl Dialer {
             .host_str()
             .map(|host| host.trim_matches(['[', ']']).to_owned())
         else {
-            return Err(UrlError::NoHost { url: text.to_owned() });
+            return Err(UrlError::NoHost { url: for_logs(text) });
         };
         if !url.username().is_empty() || url.password().is_some() {
             let mut clean = url.clone();
@@ -221,6 +224,7 @@ impl Dialer {
                 })
             }
         });
+        dialer.url = for_logs(url.as_str());
         dialer.headers = access.headers().to_vec();
         Ok(dialer)
     }
@@ -231,6 +235,7 @@ impl Dialer {
         F: Future<Output = std::io::Result<Box<dyn ByteStream>>> + Send + 'static,
     {
         Self {
+            asked: url.clone(),
             url,
             open: Arc::new(move || Box::pin(open())),
             client: None,
@@ -281,11 +286,30 @@ impl Dialer {
         }
         let stream = self.open().await?;
         let target = ClientTarget {
-            url: self.url.clone(),
+            url: self.asked.clone(),
             headers: self.headers.clone(),
         };
-        Ok(greenroom_signaling::Client::connect(stream, target, Dialect::native(), config).await?)
+        let connected = greenroom_signaling::Client::connect(stream, target, Dialect::native(), config).await;
+        connected.map_err(|error| error.under(&self.url).into())
     }
+}
+
+/// A URL as it may stand in reports and logs: without user, password and query, also where it is none.
+fn for_logs(text: &str) -> String {
+    let (head, rest) = text
+        .split_once("://")
+        .map_or(("", text), |(scheme, rest)| (scheme, rest));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let shown = path.split(['?', '#']).next().unwrap_or_default();
+    let query = if path.contains('?') { "?…" } else { "" };
+    let scheme = if head.is_empty() {
+        String::new()
+    } else {
+        format!("{head}://")
+    };
+    format!("{scheme}{host}{shown}{query}")
 }
 
 #[cfg(test)]
@@ -316,6 +340,20 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(!message.contains("s3cret"), "{message}");
+        for url in [
+            "ws://user:s3cret@localhost:99999/",
+            "https://user:s3cret@example.org/",
+        ] {
+            let message = Dialer::to(url, &Access::default()).unwrap_err().to_string();
+            assert!(!message.contains("s3cret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_asked_for_and_not_shown() {
+        let dialer = Dialer::to("ws://127.0.0.1:1/ws?token=s3cret", &Access::default()).unwrap();
+        assert_eq!(dialer.url(), "ws://127.0.0.1:1/ws?…");
+        assert_eq!(dialer.asked, "ws://127.0.0.1:1/ws?token=s3cret");
     }
 
     #[test]

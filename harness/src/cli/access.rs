@@ -12,15 +12,25 @@ use crate::bot::access::Access;
 #[command(next_help_heading = "Getting in")]
 pub(super) struct AccessArgs {
     /// Header of the WebSocket handshake, such as 'X-Room: stage'; repeatable, and never printed
-    #[arg(long, env = "GREENROOM_HEADER", value_name = "NAME: VALUE")]
+    #[arg(
+        long,
+        env = "GREENROOM_HEADER",
+        hide_env_values = true,
+        value_name = "NAME: VALUE"
+    )]
     header: Vec<String>,
 
     /// Origin of the page that a browser would come from, such as https://example.org
-    #[arg(long, env = "GREENROOM_ORIGIN", value_name = "ORIGIN")]
+    #[arg(long, env = "GREENROOM_ORIGIN", hide_env_values = true, value_name = "ORIGIN")]
     origin: Option<String>,
 
     /// File whose first line is a bearer token
-    #[arg(long, env = "GREENROOM_TOKEN_FILE", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "GREENROOM_TOKEN_FILE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     token_file: Option<PathBuf>,
 
     /// PEM file with authorities to trust beside those of the machine, for wss://

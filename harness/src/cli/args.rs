@@ -203,15 +203,17 @@ pub(super) struct RunArgs {
     #[arg(
         long,
         env = "GREENROOM_EXEC",
+        hide_env_values = true,
         value_name = "COMMAND",
         help_heading = "Starting the server under test"
     )]
     pub(super) exec: Option<String>,
 
-    /// It is ready when a GET of this URL is answered with a status below 500; when its port accepts if absent
+    /// It is ready when its port accepts and a GET of this URL is answered with a status below 500; the port alone if absent
     #[arg(
         long,
         env = "GREENROOM_READY_URL",
+        hide_env_values = true,
         value_name = "http://HOST:PORT/",
         requires = "exec",
         help_heading = "Starting the server under test"

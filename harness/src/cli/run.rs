@@ -75,7 +75,18 @@ async fn once(args: &RunArgs, plan: &Plan, number: u32) -> Result<Report, RunErr
         run = run.ledger(ledger.clone());
     }
     let progress = run.progress();
-    let mut handle = run.start().await?;
+    // A server under test has a process group of its own, which a Ctrl-C on the terminal does not reach: it ends with
+    // the run that is dropped here.
+    let started = tokio::select! {
+        biased;
+        () = interrupt_signal() => None,
+        started = run.start() => Some(started),
+    };
+    let Some(started) = started else {
+        complain("interrupted before the bots were on their way; nothing was measured");
+        std::process::exit(i32::from(crate::report::EXIT_INTERRUPTED));
+    };
+    let mut handle = started?;
     let line = ProgressLine::start(progress, viewers, streamed);
     let interrupted = tokio::select! {
         biased;
@@ -88,15 +99,26 @@ async fn once(args: &RunArgs, plan: &Plan, number: u32) -> Result<Report, RunErr
             std::io::stderr(),
             "\ninterrupted: taking what is on its way; Ctrl-C again stops at once"
         );
-        tokio::spawn(async {
-            interrupt_signal().await;
-            std::process::exit(i32::from(exit::KILLED));
-        });
+        let report = tokio::select! {
+            biased;
+            report = handle.finish() => Some(report),
+            () = interrupt_signal() => None,
+        };
+        drop(line);
+        if let Some(report) = report {
+            return report;
+        }
+        // The run is dropped; what it started ends with its task, which has a moment for it.
+        tokio::time::sleep(LAST_MOMENT).await;
+        std::process::exit(i32::from(exit::KILLED));
     }
     let report = handle.finish().await;
     drop(line);
     report
 }
+
+/// How long a run that is killed has to end what it started.
+const LAST_MOMENT: Duration = Duration::from_millis(200);
 
 /// Resolves on Ctrl-C or SIGTERM.
 pub(super) async fn interrupt_signal() {

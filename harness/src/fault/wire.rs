@@ -278,6 +278,43 @@ mod tests {
         assert_eq!(faults.idle(), [(1, "answer-other-mid")]);
     }
 
+    #[test]
+    fn no_fault_breaks_down_at_what_a_strange_server_sends() {
+        let bodies = [
+            r#""oops""#,
+            "7",
+            "null",
+            "[]",
+            "{}",
+            r#"{"sdp":"a=fingerprint:é\na=mid:\nm="}"#,
+        ];
+        let kinds = [
+            "offer",
+            "answer",
+            "candidate",
+            "end-of-candidates",
+            "new-viewer",
+            "joined",
+            "state",
+            "chat",
+        ];
+        for fault in all() {
+            let faults = RoomFaults::new(&[(1, *fault)]).unwrap();
+            for (party, id) in [(Party::Broadcaster, "b1"), (Party::Viewer(1), "v1")] {
+                let frame = format!(r#"{{"type":"joined","id":"{id}"}}"#);
+                faults.fate(party, Direction::Received, &frame);
+            }
+            for (kind, body) in kinds.iter().flat_map(|kind| bodies.map(|body| (kind, body))) {
+                let frame = format!(r#"{{"type":"{kind}","id":"v1","from":"v1","{kind}":{body}}}"#);
+                for party in [Party::Broadcaster, Party::Viewer(1)] {
+                    for direction in [Direction::Received, Direction::Sent] {
+                        faults.fate(party, direction, &frame);
+                    }
+                }
+            }
+        }
+    }
+
     fn joined(faults: &RoomFaults, party: Party, id: &str) {
         let frame = format!(r#"{{"type":"joined","id":"{id}"}}"#);
         assert_eq!(faults.fate(party, Direction::Received, &frame), FrameFate::Pass);

@@ -26,7 +26,7 @@ pub struct ProcessFigures {
 /// One reading of all processes of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
-    /// User and system time of those that are there.
+    /// User and system time of those that are there, and of their children that have ended and were waited for.
     pub(crate) cpu: Duration,
     /// Resident memory in bytes.
     pub(crate) rss: u64,
@@ -74,7 +74,9 @@ fn parse(stat: &str) -> Option<(i32, u64, u64)> {
     let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
     Some((
         fields.get(5 - 3)?.parse().ok()?,
-        number(14)?.checked_add(number(15)?)?,
+        [14, 15, 16, 17]
+            .into_iter()
+            .try_fold(0_u64, |sum, field| sum.checked_add(number(field)?))?,
         number(24)?,
     ))
 }
@@ -85,8 +87,8 @@ mod tests {
 
     #[test]
     fn a_name_with_spaces_and_brackets_shifts_no_field() {
-        let stat = "42 (a) b (c)) S 1 7 7 0 -1 4194304 9 0 0 0 150 50 0 0 20 0 1 0 100 4096 25 184 0 0";
-        assert_eq!(parse(stat), Some((7, 200, 25)));
+        let stat = "42 (a) b (c)) S 1 7 7 0 -1 4194304 9 0 0 0 150 50 7 3 20 0 1 0 100 4096 25 184 0 0";
+        assert_eq!(parse(stat), Some((7, 210, 25)));
         assert_eq!(parse("42 (half"), None);
         assert_eq!(parse("42 (half) S 1"), None);
         assert_eq!(parse(&stat.replace(" S ", " Z ")), None, "it has ended");

@@ -139,10 +139,11 @@ impl Relay {
         }
     }
 
-    /// The message that came in place of one that never arrived.
+    /// The message that came in place of one that never arrived. What came before it was sent is none.
     pub(super) fn changed(&self, sent: &Sent) -> Option<EventRef> {
         self.unknown
             .get(&(sent.from.clone(), sent.to.clone(), sent.name))
+            .filter(|came| came.number > sent.event.number)
             .cloned()
     }
 

@@ -3,11 +3,13 @@
 //! Owns the process and its group, which end with the run. Whether its end was right is not its business.
 
 use std::collections::VecDeque;
+use std::path::Path;
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -112,28 +114,30 @@ enum Question {
 }
 
 impl Question {
-    fn of(spec: &ExecSpec, url: &Url) -> Result<Self, ExecError> {
+    /// Where bots go has to accept, and what the caller names has to answer.
+    fn all(spec: &ExecSpec, url: &Url) -> Result<Vec<Self>, ExecError> {
         let authority = |url: &Url| {
             let port = url.port_or_known_default()?;
             Some(format!("{}:{port}", url.host_str()?))
         };
-        let Some(ready) = &spec.ready_url else {
-            return authority(url).map(Self::Accepts).ok_or(ExecError::NoUrl);
-        };
-        let wrong = |reason: &str| ExecError::ReadyUrl {
-            url: ready.clone(),
-            reason: reason.to_owned(),
-        };
-        let parsed = Url::parse(ready).map_err(|error| wrong(&error.to_string()))?;
-        if parsed.scheme() != "http" {
-            return Err(wrong("only http:// is asked"));
+        let mut all = vec![authority(url).map(Self::Accepts).ok_or(ExecError::NoUrl)?];
+        if let Some(ready) = &spec.ready_url {
+            let wrong = |reason: &str| ExecError::ReadyUrl {
+                url: ready.clone(),
+                reason: reason.to_owned(),
+            };
+            let parsed = Url::parse(ready).map_err(|error| wrong(&error.to_string()))?;
+            if parsed.scheme() != "http" {
+                return Err(wrong("only http:// is asked"));
+            }
+            let path = match parsed.query() {
+                Some(query) => format!("{}?{query}", parsed.path()),
+                None => parsed.path().to_owned(),
+            };
+            let authority = authority(&parsed).ok_or_else(|| wrong("it names no host"))?;
+            all.push(Self::Answers { authority, path });
         }
-        let path = match parsed.query() {
-            Some(query) => format!("{}?{query}", parsed.path()),
-            None => parsed.path().to_owned(),
-        };
-        let authority = authority(&parsed).ok_or_else(|| wrong("it names no host"))?;
-        Ok(Self::Answers { authority, path })
+        Ok(all)
     }
 
     fn authority(&self) -> &str {
@@ -200,7 +204,8 @@ impl Tail {
 #[derive(Debug)]
 pub(super) struct Executed {
     spec: ExecSpec,
-    question: Question,
+    /// All of them are to be answered.
+    questions: Vec<Question>,
     group: Group,
     tail: Tail,
     /// How it ended, once it has.
@@ -217,7 +222,9 @@ struct Group(Option<Pid>);
 
 impl Group {
     fn signal(&self, signal: Signal) {
-        if let Some(group) = self.0 {
+        // A group that is gone may have left its number to another one.
+        let is_there = |group: &Pid| !tells() || usage_of(*group).is_some();
+        if let Some(group) = self.0.filter(is_there) {
             // It may have ended.
             let _ = kill_process_group(group, signal);
         }
@@ -228,8 +235,15 @@ impl Group {
     /// Whether none of its processes is left, which is more than that the shell has ended.
     async fn is_gone_within(&self, limit: Duration) -> bool {
         let Some(group) = self.0 else { return true };
+        let is_there = || {
+            if tells() {
+                usage_of(group).is_some()
+            } else {
+                test_kill_process_group(group).is_ok()
+            }
+        };
         let gone = async {
-            while usage_of(group).is_some() {
+            while is_there() {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
@@ -243,10 +257,9 @@ impl Drop for Group {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Samples {
-    began: Instant,
-    first: Option<Usage>,
+    first: Option<(Instant, Usage)>,
     last: Option<(Instant, Usage)>,
     rss_max: u64,
     taken: u64,
@@ -254,10 +267,7 @@ struct Samples {
 
 impl Samples {
     fn take(&mut self, usage: Usage) {
-        if self.first.is_none() {
-            self.began = Instant::now();
-            self.first = Some(usage);
-        }
+        self.first.get_or_insert_with(|| (Instant::now(), usage));
         self.last = Some((Instant::now(), usage));
         self.rss_max = self.rss_max.max(usage.rss);
         self.taken += 1;
@@ -272,19 +282,22 @@ impl Executed {
     /// [`ExecError`]; nothing of it runs then.
     pub(super) async fn start(spec: ExecSpec, url: &str) -> Result<Self, ExecError> {
         let url = Url::parse(url).map_err(|_| ExecError::NoUrl)?;
-        let question = Question::of(&spec, &url)?;
-        if Question::Accepts(question.authority().to_owned()).ask().await {
-            return Err(ExecError::Occupied {
-                command: spec.command,
-                at: question.authority().to_owned(),
-            });
+        let questions = Question::all(&spec, &url)?;
+        for question in &questions {
+            let at = question.authority().to_owned();
+            if Question::Accepts(at.clone()).ask().await {
+                return Err(ExecError::Occupied {
+                    command: spec.command,
+                    at,
+                });
+            }
         }
-        let mut executed = Self::spawn(spec, question)?;
+        let mut executed = Self::spawn(spec, questions)?;
         executed.wait_until_ready().await?;
         Ok(executed)
     }
 
-    fn spawn(spec: ExecSpec, question: Question) -> Result<Self, ExecError> {
+    fn spawn(spec: ExecSpec, questions: Vec<Question>) -> Result<Self, ExecError> {
         let mut child = Command::new("sh")
             .args(["-c", &spec.command])
             .stdin(Stdio::null())
@@ -299,13 +312,7 @@ impl Executed {
             })?;
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let tail = Tail::default();
-        let samples = Arc::new(Mutex::new(Samples {
-            began: Instant::now(),
-            first: None,
-            last: None,
-            rss_max: 0,
-            taken: 0,
-        }));
+        let samples = Arc::<Mutex<Samples>>::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(tail.clone().follow(child.stdout.take()));
         tasks.spawn(tail.clone().follow(child.stderr.take()));
@@ -316,7 +323,7 @@ impl Executed {
         tasks.spawn(reap(child, tell));
         Ok(Self {
             spec,
-            question,
+            questions,
             group: Group(group),
             tail,
             exited,
@@ -327,33 +334,39 @@ impl Executed {
     }
 
     async fn wait_until_ready(&mut self) -> Result<(), ExecError> {
-        let deadline = Instant::now() + self.spec.timeout;
-        loop {
-            tokio::select! {
-                biased;
-                how = ended(&mut self.exited) => {
-                    return Err(ExecError::Ended {
-                        command: self.spec.command.clone(),
-                        how,
-                        last: self.tail.lines(),
-                    });
-                }
-                () = tokio::time::sleep_until(deadline) => {
-                    return Err(ExecError::NotReady {
-                        command: self.spec.command.clone(),
-                        at: self.question.authority().to_owned(),
-                        limit: self.spec.timeout,
-                        last: self.tail.lines(),
-                    });
-                }
-                ready = self.question.ask() => {
-                    if ready {
-                        return Ok(());
+        // Not an instant, which a very long time would overflow.
+        let mut limit = pin!(tokio::time::sleep(self.spec.timeout));
+        for question in &self.questions {
+            loop {
+                tokio::select! {
+                    biased;
+                    how = ended(&mut self.exited) => {
+                        return Err(ExecError::Ended {
+                            command: self.spec.command.clone(),
+                            how,
+                            last: self.tail.lines(),
+                        });
+                    }
+                    () = &mut limit => {
+                        return Err(ExecError::NotReady {
+                            command: self.spec.command.clone(),
+                            at: question.authority().to_owned(),
+                            limit: self.spec.timeout,
+                            last: self.tail.lines(),
+                        });
+                    }
+                    ready = question.ask() => {
+                        if ready {
+                            break;
+                        }
                     }
                 }
+                tokio::time::sleep(ASK_EVERY).await;
             }
-            tokio::time::sleep(ASK_EVERY).await;
         }
+        // What it cost to start is not what the run costs.
+        *self.samples() = Samples::default();
+        Ok(())
     }
 
     /// It vanishes, and all of its processes with it.
@@ -386,8 +399,8 @@ impl Executed {
         }
         self.tasks.abort_all();
         let samples = self.samples();
-        let (first, (at, last)) = samples.first.zip(samples.last)?;
-        let wall = at.saturating_duration_since(samples.began).as_secs_f64();
+        let ((began, first), (at, last)) = samples.first.zip(samples.last)?;
+        let wall = at.saturating_duration_since(began).as_secs_f64();
         Some(ProcessFigures {
             command: self.spec.command.clone(),
             cores_used: (wall > 0.0).then(|| last.cpu.saturating_sub(first.cpu).as_secs_f64() / wall)?,
@@ -401,6 +414,11 @@ impl Executed {
     fn samples(&self) -> std::sync::MutexGuard<'_, Samples> {
         self.samples.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether this machine tells of processes.
+fn tells() -> bool {
+    Path::new("/proc/self/stat").exists()
 }
 
 fn usage_of(group: Pid) -> Option<Usage> {

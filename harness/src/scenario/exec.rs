@@ -12,10 +12,10 @@ use super::serial::millis;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExecSpec {
-    /// What `sh -c` is given, such as `node server.js`.
+    /// What `sh -c` is given, such as `node server.js`. It stays in the foreground: its end is the server's.
     pub command: String,
-    /// Ready when a GET of this `http://` URL is answered with a status below 500. Default: when the port of the run's
-    /// URL accepts a connection.
+    /// Ready when the port of the run's URL accepts a connection, and then a GET of this `http://` URL is answered with a
+    /// status below 500. Default: the port alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_url: Option<String>,
     /// How long it may take to be ready. Default 10 s.

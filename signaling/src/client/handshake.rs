@@ -74,6 +74,21 @@ pub enum ClientError {
     },
 }
 
+impl ClientError {
+    /// The same under another name of the URL, for one whose query is nobody's business.
+    #[must_use]
+    pub fn under(mut self, name: &str) -> Self {
+        match &mut self {
+            Self::Request { url, .. }
+            | Self::Timeout { url, .. }
+            | Self::Refused { url, .. }
+            | Self::Protocol { url, .. }
+            | Self::Io { url, .. } => *url = name.to_owned(),
+        }
+        self
+    }
+}
+
 fn advice(status: u16) -> &'static str {
     match status {
         301 | 302 | 303 | 307 | 308 => "connect to where it redirects",

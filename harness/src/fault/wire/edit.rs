@@ -6,6 +6,13 @@ use serde_json::{Value, json};
 
 use crate::net::model::Random;
 
+/// Sets a field of what is an object, and leaves what is none.
+pub(super) fn set(value: &mut Value, name: &str, to: Value) {
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert(name.to_owned(), to);
+    }
+}
+
 /// Rewrites the SDP of a message, whatever its type.
 pub(super) fn sdp(message: &mut Value, edit: impl Fn(&str) -> String) {
     for kind in ["offer", "answer"] {
@@ -202,9 +209,10 @@ pub(super) fn no_fingerprint(message: &mut Value) {
 pub(super) fn other_fingerprint(message: &mut Value) {
     lines(message, "a=fingerprint:", |line| {
         let flipped = |c: char| if c == '0' { '1' } else { '0' };
-        let at = line.len() - 1;
-        let last = line.chars().last().map_or('0', flipped);
-        Some(format!("{}{last}", &line[..at]))
+        let mut line = line.to_owned();
+        let last = line.pop().map_or('0', flipped);
+        line.push(last);
+        Some(line)
     });
 }
 
@@ -348,21 +356,25 @@ pub(super) fn candidate_mangled(message: &mut Value) {
 }
 
 pub(super) fn end_of_other_generation(message: &mut Value) {
-    message["usernameFragment"] = json!("oldUfrag");
+    set(message, "usernameFragment", json!("oldUfrag"));
 }
 
 pub(super) fn state_from_before(message: &mut Value) {
-    message["version"] = json!(0);
+    set(message, "version", json!(0));
 }
 
 pub(super) fn joins_as_broadcaster(message: &mut Value) {
-    message["role"] = json!("broadcaster");
+    set(message, "role", json!("broadcaster"));
 }
 
 pub(super) fn wrong_kind(message: &mut Value) {
     for kind in ["offer", "answer"] {
         if let Some(body) = message.get_mut(kind) {
-            body["type"] = json!(if kind == "offer" { "answer" } else { "offer" });
+            set(
+                body,
+                "type",
+                json!(if kind == "offer" { "answer" } else { "offer" }),
+            );
         }
     }
 }

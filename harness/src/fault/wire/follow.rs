@@ -17,7 +17,7 @@ pub(super) fn answer_anew(message: &Value) -> Option<Value> {
 pub(super) fn offer_back(message: &Value) -> Option<Value> {
     let body = message.get("answer")?;
     let mut offer = body.clone();
-    offer["type"] = json!("offer");
+    edit::set(&mut offer, "type", json!("offer"));
     let mut back = json!({"type": "offer", "from": message.get("from")?, "offer": offer});
     edit::sdp(&mut back, |text| {
         text.replace("a=setup:active", "a=setup:actpass")
@@ -58,7 +58,7 @@ pub(super) fn offer_of_newcomer(announcement: &Value) -> Vec<Value> {
 pub(super) fn pranswer_and_offer(message: &Value) -> Vec<Value> {
     let mut pranswer = message.clone();
     if let Some(body) = pranswer.get_mut("answer") {
-        body["type"] = json!("pranswer");
+        edit::set(body, "type", json!("pranswer"));
     }
     std::iter::once(pranswer).chain(offer_back(message)).collect()
 }
@@ -73,7 +73,7 @@ pub(super) fn rollback(message: &Value) -> Option<Value> {
 pub(super) fn rollback_with_sdp(message: &Value) -> Vec<Value> {
     let mut rollback = message.clone();
     if let Some(body) = rollback.get_mut("answer") {
-        body["type"] = json!("rollback");
+        edit::set(body, "type", json!("rollback"));
     }
     vec![rollback]
 }
@@ -84,7 +84,7 @@ fn offer_again(message: &Value, change: impl Fn(&mut Value)) -> Option<Value> {
     edit::lines(&mut again, "o=", |line| {
         let mut fields: Vec<String> = line.split(' ').map(str::to_owned).collect();
         let version = fields.get_mut(2)?;
-        *version = (version.parse::<u64>().ok()? + 1).to_string();
+        *version = version.parse::<u64>().ok()?.checked_add(1)?.to_string();
         Some(fields.join(" "))
     });
     change(&mut again);

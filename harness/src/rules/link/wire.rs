@@ -157,7 +157,7 @@ impl Link {
             return;
         };
         for generation in before {
-            generation.until_us.get_or_insert(at_us + RETIRE_US);
+            generation.until_us.get_or_insert(at_us.saturating_add(RETIRE_US));
         }
     }
 

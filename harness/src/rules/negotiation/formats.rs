@@ -9,6 +9,9 @@ use super::transport::{clip, media_line, name};
 /// RTP has seven bits for a payload type (RFC 3550 section 5.1).
 const HIGHEST_PAYLOAD_TYPE: u8 = 127;
 
+/// Up to here payload types are assigned once and for all, and need no a=rtpmap (RFC 3551 section 6).
+const HIGHEST_ASSIGNED: u8 = 34;
+
 /// Reports formats that nobody could tell what they are.
 pub(super) fn check(sdp: &Sdp, is_offer: bool, breaches: &mut Breaches) {
     breaches.of_none(|breaches| {
@@ -42,7 +45,7 @@ fn payload_types(section: &Section, index: usize, breaches: &mut Breaches) {
                 "which is no payload type; 0 to 127 were expected",
                 "use payload types of 0 to 127, the dynamic ones from 96 on first",
             )
-        } else if section.codec(format).is_none() {
+        } else if section.codec(format).is_none() && number.is_none_or(|number| number > HIGHEST_ASSIGNED) {
             (
                 "which nothing explains; an a=rtpmap line was expected",
                 "write an a=rtpmap line for every dynamic payload type, or take it off the m= line",

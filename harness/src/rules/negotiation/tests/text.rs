@@ -84,6 +84,10 @@ fn formats_that_nobody_can_tell_are_oa_16() {
         let odd = offer().replace(formats, &format!("{formats} {format}"));
         check(&[(Local, Offer, odd)], &["OA-16"]);
     }
+    for assigned in ["15", "31", "34"] {
+        let explained = offer().replace(formats, &format!("{formats} {assigned}"));
+        check(&[(Local, Offer, explained)], &[]);
+    }
     // PCMU needs no explanation, and rejected sections no format that means anything.
     check(&[(Local, Offer, without(&offer(), "a=rtpmap:0 PCMU/8000"))], &[]);
 }
