@@ -11,7 +11,7 @@ use greenroom::rules::Checker;
 use greenroom::trace::TraceEvent;
 use greenroom::{AudioSource, DecodeSelection, RoomSpec, Run};
 
-const ROOMS: u32 = 100;
+const ROOMS: u32 = 160;
 const VIEWERS: u32 = 10;
 
 fn main() -> Result<()> {
@@ -33,13 +33,15 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The trace of a hundred rooms with ten viewers each.
+/// The trace of 160 rooms with ten viewers each.
 fn trace() -> Result<Vec<TraceEvent>> {
     let dir = tempfile::tempdir()?;
     let mut run = Run::simulated(1)
         .duration(Duration::from_secs(1))
         .decode(DecodeSelection::None)
         .audio(AudioSource::None);
+    // One after the other, so that the trace's writer keeps up and nothing is missing in it.
+    run.scenario_mut().join.rate_per_s = Some(5.0);
     run.scenario_mut().rooms = (0..ROOMS)
         .map(|number| RoomSpec {
             name: format!("room-{number}"),
@@ -51,6 +53,7 @@ fn trace() -> Result<Vec<TraceEvent>> {
         .build()?;
     let report = runtime.block_on(run.output_dir(dir.path()).run())?;
     ensure!(report.causes.is_empty(), "{}", report.because);
+    ensure!(report.trace_events_dropped == Some(0), "the trace has holes");
     let file = std::fs::File::open(dir.path().join("trace.jsonl"))?;
     BufReader::new(file)
         .lines()
