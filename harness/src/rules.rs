@@ -384,9 +384,11 @@ impl Checker {
                 );
             }
             Message::Candidate { candidate, .. } => link.candidate(&label, candidate, &at, &mut found),
-            Message::EndOfCandidates { mid, ufrag, .. } => {
-                let of = (ufrag.as_deref(), mid.as_deref());
-                link.end_of_candidates(&label, of, &at, &mut found);
+            Message::EndOfCandidates {
+                mid, index, ufrag, ..
+            } => {
+                let section = (mid.as_deref(), *index);
+                link.end_of_candidates(&label, ufrag.as_deref(), section, &at, &mut found);
             }
             _ => {}
         }

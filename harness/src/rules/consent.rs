@@ -89,10 +89,22 @@ mod tests {
             remote: "192.0.2.1:1".to_owned(),
             message: StunSeen {
                 class: "success".to_owned(),
+                integrity: Some(true),
                 ..StunSeen::default()
             },
         };
         see(20, "broadcaster", answered);
+        // So does a STUN server, without the password, and that is nobody's consent.
+        let by_server = TraceKind::Stun {
+            connection: 1,
+            way: FrameWay::In,
+            remote: "192.0.2.9:3478".to_owned(),
+            message: StunSeen {
+                class: "success".to_owned(),
+                ..StunSeen::default()
+            },
+        };
+        see(30, "broadcaster", by_server);
         let media = TraceKind::MediaSecond {
             frames: 30,
             bytes: 1,

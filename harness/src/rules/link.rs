@@ -81,17 +81,24 @@ struct Fragments {
 struct Ended {
     /// The generations that it ended; `None` if it came before any was known and named none.
     ufrags: Option<BTreeSet<String>>,
-    /// The one section that it is about.
-    mid: Option<String>,
+    /// The one section that it is about, by its mid or its index.
+    section: (Option<String>, Option<u64>),
     event: EventRef,
 }
 
 impl Ended {
     /// Whether a candidate belongs to what has ended. One that names no generation belongs to the latest.
-    fn covers(&self, init: &CandidateInit, latest: &BTreeSet<&str>) -> bool {
-        let is_its_section = match (&self.mid, &init.mid) {
+    fn covers(&self, init: &CandidateInit, remote: Option<&Sdp>) -> bool {
+        let latest = remote.map(ufrags).unwrap_or_default();
+        let (mid, index) = &self.section;
+        let is_its_section = match (mid, &init.mid) {
+            (None, _) if index.is_none() => true,
             (Some(ended), Some(mid)) => ended == mid,
-            _ => true,
+            // One has a mid and the other an index, or both have an index.
+            _ => {
+                let ended = place(remote, mid.as_deref(), *index);
+                ended.is_some() && ended == place(remote, init.mid.as_deref(), init.index)
+            }
         };
         let is_its_generation = match (&self.ufrags, init.ufrag.as_deref()) {
             (None, _) => latest.is_empty(),
@@ -239,8 +246,8 @@ impl Link {
             let message = format!("{peer} got a candidate that cannot be read: {error}");
             broken.push(("TR-02", message, quote(), None));
         }
-        let latest = self.negotiation.remote().map(ufrags).unwrap_or_default();
-        if let Some(end) = self.ended.iter().find(|end| end.covers(init, &latest)) {
+        let remote = self.negotiation.remote();
+        if let Some(end) = self.ended.iter().find(|end| end.covers(init, remote)) {
             let message = format!("{peer} got a candidate after the end of candidates of its generation");
             broken.push(("TR-06", message, quote(), Some(end.event.clone())));
         }
@@ -300,7 +307,8 @@ impl Link {
     pub(super) fn end_of_candidates(
         &mut self,
         peer: &str,
-        (ufrag, mid): (Option<&str>, Option<&str>),
+        ufrag: Option<&str>,
+        section: (Option<&str>, Option<u64>),
         event: &EventRef,
         out: &mut Vec<RuleFinding>,
     ) {
@@ -323,9 +331,21 @@ impl Link {
         }
         self.ended.push(Ended {
             ufrags: ended.map(owned),
-            mid: mid.map(str::to_owned),
+            section: (section.0.map(str::to_owned), section.1),
             event: event.clone(),
         });
+    }
+}
+
+/// Which section is meant: the mid wins over the index (W3C webrtc-pc, addIceCandidate).
+fn place(remote: Option<&Sdp>, mid: Option<&str>, index: Option<u64>) -> Option<u64> {
+    match (mid, remote) {
+        (Some(mid), Some(remote)) => {
+            let mut sections = remote.sections.iter();
+            let at = sections.position(|section| section.mid.as_deref() == Some(mid))?;
+            u64::try_from(at).ok()
+        }
+        _ => index,
     }
 }
 

@@ -35,8 +35,9 @@ pub(crate) enum Message {
     /// No more candidates.
     EndOfCandidates {
         peer: Option<String>,
-        /// The one section that it is about; all of them if there is none.
+        /// The one section that it is about, by its mid or its index; all of them if it names none.
         mid: Option<String>,
+        index: Option<u64>,
         ufrag: Option<String>,
     },
     /// The state of the broadcast.
@@ -128,6 +129,7 @@ impl Message {
             "end-of-candidates" => Self::EndOfCandidates {
                 peer: peer(),
                 mid: None,
+                index: None,
                 ufrag: text("usernameFragment"),
             },
             "state" => Self::State {
@@ -179,8 +181,15 @@ impl Message {
         };
         if candidate.candidate.is_empty() {
             // A browser's way to say the end of a generation (W3C webrtc-pc 4.8.1.1).
-            let CandidateInit { mid, ufrag, .. } = candidate;
-            return Some(Self::EndOfCandidates { peer, mid, ufrag });
+            let CandidateInit {
+                mid, index, ufrag, ..
+            } = candidate;
+            return Some(Self::EndOfCandidates {
+                peer,
+                mid,
+                index,
+                ufrag,
+            });
         }
         Some(Self::Candidate { peer, candidate })
     }
@@ -219,7 +228,9 @@ impl Message {
         match self {
             Self::Description { kind, sdp, .. } => Some(format!("{}\n{sdp}", kind.name())),
             Self::Candidate { candidate, .. } => Some(format!("candidate\n{candidate:?}")),
-            Self::EndOfCandidates { mid, ufrag, .. } => Some(format!("end\n{mid:?}\n{ufrag:?}")),
+            Self::EndOfCandidates {
+                mid, index, ufrag, ..
+            } => Some(format!("end\n{mid:?}\n{index:?}\n{ufrag:?}")),
             _ => None,
         }
     }
@@ -255,6 +266,7 @@ mod tests {
             Message::EndOfCandidates {
                 peer: Some("v1".to_owned()),
                 mid: None,
+                index: None,
                 ufrag: Some("u".to_owned())
             }
         );

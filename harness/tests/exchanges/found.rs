@@ -2,12 +2,12 @@
 //!
 //! Owns one exchange for each, so that none comes back.
 
-use greenroom::trace::{DtlsSeen, TraceEvent, TraceKind};
+use greenroom::trace::{DtlsSeen, FrameWay, TraceEvent, TraceKind};
 use serde_json::json;
 
 use super::call;
 use super::description::Medium;
-use super::edit::{attribute, frame, passed, rewrite, rewrite_sdp};
+use super::edit::{self, attribute, frame, passed, rewrite, rewrite_sdp};
 use super::plan::{Change, End, Ending, Names, Plan};
 use super::{complaint, diagnose};
 
@@ -55,29 +55,82 @@ fn checks_of_the_old_generation_go_on_until_the_new_one_has_its_pair() {
     is_legal(&Plan::plain(&[Change::Restart, Change::Restart, Change::Again]));
 }
 
-#[test]
-fn an_end_of_candidates_may_be_about_one_section() {
+/// The broadcaster's last candidate comes after its end of candidates, and names this section.
+fn after_the_end(names: Names, section: &serde_json::Value) -> Vec<TraceEvent> {
     let mut events = call::trace(&plan(&[], |viewer| {
         viewer.trickles[0].end = End::Empty;
-        viewer.trickles[0].names = Names::Mid;
+        viewer.trickles[0].names = names;
     }));
-    let last = passed(&events)
-        .into_iter()
-        .rfind(|message| message.from == "b1" && message.kind == "candidate")
-        .unwrap();
-    let end = passed(&events)
-        .into_iter()
-        .find(|message| message.from == "b1" && message.kind == "end-of-candidates")
-        .unwrap();
+    let of = |kind: &str| {
+        let mut all = passed(&events).into_iter();
+        all.rfind(|message| message.from == "b1" && message.kind == kind)
+            .unwrap()
+    };
+    let (last, end) = (of("candidate"), of("end-of-candidates"));
     for (candidate, end) in [(last.left, end.left), (last.came, end.came)] {
         rewrite(&mut events[candidate], |message| {
-            message["candidate"]["sdpMid"] = json!("1")
+            let fields = message["candidate"].as_object_mut().unwrap();
+            fields.retain(|name, _| !name.starts_with("sdpM"));
+            fields.extend(section.as_object().unwrap().clone());
         });
         let (one, other) = (events[candidate].event.clone(), events[end].event.clone());
         events[candidate].event = other;
         events[end].event = one;
     }
-    assert_eq!(complaint(&events), None);
+    events
+}
+
+#[test]
+fn an_end_of_candidates_may_be_about_one_section() {
+    for names in [Names::Mid, Names::Index, Names::Both] {
+        for of_another in [json!({"sdpMid": "1"}), json!({"sdpMLineIndex": 1})] {
+            assert_eq!(complaint(&after_the_end(names, &of_another)), None, "{names:?}");
+        }
+        for of_the_same in [json!({"sdpMid": "0"}), json!({"sdpMLineIndex": 0})] {
+            breaks(&after_the_end(names, &of_the_same), "TR-06");
+        }
+    }
+}
+
+/// RFC 3264 section 5.1: who offers to receive is ready for it at once, and media may beat the answer.
+#[test]
+fn media_may_come_before_the_answer_that_lets_it() {
+    let mut events = call::trace(&Plan::plain(&[Change::Again]));
+    let offer = passed(&events)
+        .into_iter()
+        .rfind(|message| message.kind == "offer")
+        .unwrap();
+    for at in [offer.left, offer.came] {
+        rewrite_sdp(&mut events[at], |sdp| sdp.replace("a=sendonly", "a=sendrecv"));
+    }
+    let connection = events.iter().find_map(|event| match event.event {
+        TraceKind::ConnectionOpened { connection, .. } if event.peer == call::BROADCASTER => Some(connection),
+        _ => None,
+    });
+    let media = |payload_type| {
+        let media = TraceKind::Rtp {
+            connection: connection.unwrap(),
+            way: FrameWay::In,
+            payload_type,
+            ssrc: 99,
+        };
+        call::event(events[offer.left].at_us, call::BROADCASTER, media)
+    };
+    let sdp = edit::sdp(&events[offer.left]).unwrap();
+    let line = sdp.lines().find(|line| line.starts_with("m=video")).unwrap();
+    let offered = line.split(' ').nth(3).unwrap().parse().unwrap();
+    let rules_of = |media: TraceEvent| {
+        let mut events = events.clone();
+        events.insert(offer.left + 1, media);
+        let findings = diagnose(&events).findings;
+        findings
+            .into_iter()
+            .filter(|finding| finding.rule.starts_with("RT-0") && finding.rule != "RT-01")
+            .map(|finding| finding.rule)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(rules_of(media(offered)), Vec::<String>::new());
+    assert_eq!(rules_of(media(45)), ["RT-03"]);
 }
 
 #[test]

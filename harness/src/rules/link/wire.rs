@@ -32,7 +32,8 @@ impl Link {
         match (stun.class.as_str(), is_in) {
             ("request", true) => self.checks_in += 1,
             ("request", false) => self.checks_out += 1,
-            ("success", true) => {
+            // A STUN server answers too, and whoever does not know the password is not the peer.
+            ("success", true) if stun.integrity == Some(true) => {
                 self.answers_in += 1;
                 self.last_answer = Some(event.clone());
             }
@@ -382,7 +383,7 @@ impl Link {
         // Until an offer is answered media follows the old descriptions or the new ones, and what was sent before an
         // answer may arrive after it (RFC 3264 section 8).
         let in_force = self.negotiation.in_force(is_in);
-        let fits: Vec<Carried> = in_force
+        let mut fits: Vec<Carried> = in_force
             .into_iter()
             .map(|(local, remote)| {
                 let (sender, receiver) = if is_in { (remote, local) } else { (local, remote) };
@@ -391,6 +392,11 @@ impl Link {
             .collect();
         if fits.is_empty() {
             return;
+        }
+        // Who has offered to receive is ready for it before the answer says that it comes (RFC 3264 section 5.1).
+        if is_in && self.negotiation.signaling_state() == "have-local-offer" {
+            let offered = self.negotiation.local();
+            fits.extend(offered.map(|offer| received(offer, payload_type)));
         }
         let cause = self.answer_in.clone().or_else(|| self.answer_out.clone());
         if fits.iter().all(|fit| *fit == Carried::Unknown) {
@@ -467,19 +473,32 @@ enum Carried {
 /// What is received is numbered as the receiver said (RFC 3264 section 5.1); the sender's section is the one in the same
 /// place, whatever numbers it has.
 fn carried(sender: &Sdp, receiver: &Sdp, payload_type: u8) -> Carried {
+    let sends = |index| {
+        let section = sender.sections.get(index);
+        section.is_none_or(|section| allows(section, Direction::Sendonly))
+    };
+    of_sections(receiver, payload_type, |index, section| {
+        sends(index) && allows(section, Direction::Recvonly)
+    })
+}
+
+/// What the receiver's description alone says of a payload type.
+fn received(receiver: &Sdp, payload_type: u8) -> Carried {
+    of_sections(receiver, payload_type, |_, section| {
+        allows(section, Direction::Recvonly)
+    })
+}
+
+fn allows(section: &Section, one: Direction) -> bool {
+    section.direction == Direction::Sendrecv || section.direction == one
+}
+
+/// Whether a section that has the payload type lets it pass.
+fn of_sections(receiver: &Sdp, payload_type: u8, lets_pass: impl Fn(usize, &Section) -> bool) -> Carried {
     let name = payload_type.to_string();
-    let allows =
-        |section: &Section, one| section.direction == Direction::Sendrecv || section.direction == one;
     let sections = receiver.sections.iter().enumerate();
     let having = sections.filter(|(_, section)| !section.rejected() && section.formats.contains(&name));
-    let fits = having.map(|(index, section)| {
-        let sends = sender
-            .sections
-            .get(index)
-            .is_none_or(|section| allows(section, Direction::Sendonly));
-        sends && allows(section, Direction::Recvonly)
-    });
-    match fits.max() {
+    match having.map(|(index, section)| lets_pass(index, section)).max() {
         None => Carried::Unknown,
         Some(false) => Carried::Held,
         Some(true) => Carried::Allowed,

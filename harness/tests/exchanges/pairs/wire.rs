@@ -130,6 +130,7 @@ fn media_long_after_the_handshake_is_legal_where_consent_is_kept_or_not_needed()
     let mut kept = legal();
     let success = StunSeen {
         class: "success".to_owned(),
+        integrity: Some(true),
         ..StunSeen::default()
     };
     insert(&mut kept, 28_000_000, stun(&success));
