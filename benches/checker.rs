@@ -52,7 +52,8 @@ fn trace() -> Result<Vec<TraceEvent>> {
         .enable_all()
         .build()?;
     let report = runtime.block_on(run.output_dir(dir.path()).run())?;
-    ensure!(report.causes.is_empty(), "{}", report.because);
+    let alarms = greenroom::score::alarms(&report);
+    ensure!(alarms.is_empty(), "{alarms:?}");
     ensure!(report.trace_events_dropped == Some(0), "the trace has holes");
     let file = std::fs::File::open(dir.path().join("trace.jsonl"))?;
     BufReader::new(file)

@@ -141,6 +141,8 @@ pub enum Mutated {
     Named,
     /// The call went well, and no such rule was found broken.
     Harmless,
+    /// There was nothing to change, or what was changed says the same.
+    Idle,
     /// The call went wrong, and all that was said is that a message arrived other than it was sent.
     Missed,
 }
@@ -165,6 +167,7 @@ pub async fn mutate(seed: u64) -> Result<(Mutated, String), RunError> {
         .iter()
         .any(|finding| finding.severity == Severity::Error && finding.kind != FindingKind::RuleBroken);
     let mutated = match (named, went_wrong) {
+        _ if !report.measured.idle_faults.is_empty() => Mutated::Idle,
         (true, _) => Mutated::Named,
         (false, false) => Mutated::Harmless,
         (false, true) => Mutated::Missed,
@@ -266,7 +269,7 @@ pub fn clean_calls() -> Vec<(String, Scenario)> {
     calls
 }
 
-/// What is said of a call in which nothing is wrong: causes, errors and warnings of rules; it should be nothing.
+/// What is said against a call in which nothing is wrong; it should be nothing.
 ///
 /// # Errors
 ///
@@ -276,7 +279,8 @@ pub async fn false_alarms(scenario: Scenario) -> Result<Vec<String>, RunError> {
     Ok(alarms(&report))
 }
 
-/// What a report says of its call: causes, errors and warnings of rules, each in a sentence.
+/// What a report says against its call: causes, errors and warnings of rules, and why it does not pass, each in a
+/// sentence.
 pub fn alarms(report: &Report) -> Vec<String> {
     let causes = report.causes.iter().map(|cause| cause.message.clone());
     let rules = report
@@ -284,5 +288,6 @@ pub fn alarms(report: &Report) -> Vec<String> {
         .iter()
         .filter(|finding| finding.severity > Severity::Note);
     let rules = rules.map(|finding| format!("{}: {}", finding.rule, finding.message));
-    causes.chain(rules).collect()
+    let verdict = (report.verdict != Verdict::Pass).then(|| report.because.clone());
+    causes.chain(rules).chain(verdict).collect()
 }

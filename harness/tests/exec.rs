@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use greenroom::{ExecError, ExecSpec, Report, Run, RunError, Verdict};
 use greenroom_fixtures::Size;
+use support::command::{finish, greenroom, signal, text};
 use support::{errors, ms, within};
 
 /// A port that nobody listens on.
@@ -35,6 +36,17 @@ async fn run(port: u16, exec: ExecSpec) -> Result<Report, RunError> {
     let run = Run::against(format!("ws://127.0.0.1:{port}/")).exec(exec);
     let run = run.viewers(1).size(Size::SMALL).duration(ms(2_000));
     within(Duration::from_secs(60), run.run()).await
+}
+
+/// Waits until a process is gone; a killed one stays in /proc until it is reaped.
+async fn ended(pid: &str) {
+    let path = format!("/proc/{}/cmdline", pid.trim());
+    let gone = async {
+        while std::fs::read_to_string(&path).is_ok_and(|line| !line.is_empty()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(Duration::from_secs(10), gone).await;
 }
 
 fn is_gone(port: u16) -> bool {
@@ -86,7 +98,7 @@ async fn a_command_that_never_listens_is_given_up_and_ended() {
     let witness = folder.path().join("pid");
     let exec = ExecSpec {
         timeout: ms(300),
-        ..ExecSpec::new(format!("echo $$ > {}; sleep 600; true", witness.display()))
+        ..ExecSpec::new(format!("sleep 600 & echo $! > {}; wait", witness.display()))
     };
     let error = run(free_port(), exec).await.unwrap_err();
     assert!(
@@ -94,15 +106,7 @@ async fn a_command_that_never_listens_is_given_up_and_ended() {
         "{error}"
     );
     let pid = std::fs::read_to_string(&witness).unwrap();
-    let gone = async {
-        // A killed process stays in /proc until it is reaped.
-        while std::fs::read_to_string(format!("/proc/{}/cmdline", pid.trim()))
-            .is_ok_and(|line| !line.is_empty())
-        {
-            tokio::task::yield_now().await;
-        }
-    };
-    within(Duration::from_secs(10), gone).await;
+    ended(&pid).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,20 +146,13 @@ async fn a_command_without_a_url_is_refused() {
 }
 
 /// The command itself: its server has a process group of its own, which no Ctrl-C of a terminal reaches.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn an_interrupt_while_the_server_starts_ends_it_too() {
     let folder = tempfile::tempdir().unwrap();
     let witness = folder.path().join("pid");
-    let script = format!("echo $$ > {}; sleep 600; true", witness.display());
-    let mut greenroom = tokio::process::Command::new(env!("CARGO_BIN_EXE_greenroom"))
-        .args([
-            "run",
-            &format!("ws://127.0.0.1:{}/", free_port()),
-            "--exec",
-            &script,
-        ])
-        .stderr(std::process::Stdio::null())
-        .kill_on_drop(true)
+    let script = format!("sleep 600 & echo $! > {}; wait", witness.display());
+    let url = format!("ws://127.0.0.1:{}/", free_port());
+    let child = greenroom(folder.path(), &["run", &url, "--exec", &script])
         .spawn()
         .unwrap();
     let started = async {
@@ -167,16 +164,8 @@ async fn an_interrupt_while_the_server_starts_ends_it_too() {
         }
     };
     let pid = within(Duration::from_secs(10), started).await;
-    let interrupt = rustix::process::Pid::from_raw(greenroom.id().unwrap().cast_signed()).unwrap();
-    rustix::process::kill_process(interrupt, rustix::process::Signal::INT).unwrap();
-    let status = within(Duration::from_secs(10), greenroom.wait()).await.unwrap();
-    assert_eq!(status.code(), Some(105));
-    let gone = async {
-        while std::fs::read_to_string(format!("/proc/{}/cmdline", pid.trim()))
-            .is_ok_and(|line| !line.is_empty())
-        {
-            tokio::task::yield_now().await;
-        }
-    };
-    within(Duration::from_secs(10), gone).await;
+    signal(&child, "INT");
+    let output = finish(child, Duration::from_secs(10));
+    assert_eq!(output.status.code(), Some(105), "{}", text(&output.stderr));
+    ended(&pid).await;
 }

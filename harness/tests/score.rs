@@ -32,15 +32,15 @@ async fn calls_in_which_nothing_is_wrong_raise_no_alarm() {
 /// Mutations that nobody chose. Known to be missed: a candidate without its field `candidate`, which W3C webrtc-pc takes
 /// for the end of candidates and greenroom's own protocol for a malformed message.
 #[tokio::test]
-async fn a_random_mutation_that_breaks_a_call_is_named_with_few_exceptions() {
-    let mut missed = Vec::new();
+async fn a_random_mutation_that_breaks_a_call_is_named_with_one_kind_of_exception() {
     for seed in greenroom::seeds(1..=60) {
         let (mutated, because) = score::mutate(seed).await.unwrap();
-        if mutated == score::Mutated::Missed {
-            missed.push((seed, because));
-        }
+        let is_known = because.contains("malformed message: missing field `candidate`");
+        assert!(
+            mutated != score::Mutated::Missed || is_known,
+            "random-{seed}: {because}"
+        );
     }
-    assert!(missed.len() <= 1, "{missed:#?}");
 }
 
 /// The same faults on real sockets, in real time: nightly, because each takes as long as it takes.

@@ -42,7 +42,9 @@ async fn webrtc_and_str0m_agree_with_the_checker_or_the_difference_is_argued() {
     holds(&table, &[Stack::Webrtc, Stack::Str0m]);
     let document = table.document(&[Stack::Webrtc, Stack::Str0m]);
     let written = std::fs::read_to_string(DOCUMENT).unwrap();
-    if std::env::var_os(WRITE).is_none() {
+    // What is being written anew is compared with Chromium's verdicts beside these.
+    let is_rewritten = std::env::var_os(WRITE).is_some() && std::env::var_os(PEERS).is_some();
+    if !is_rewritten {
         same(&without_chromium(&written), &document);
     }
 }
@@ -136,6 +138,6 @@ fn same(written: &str, document: &str) {
         .find(|(written, now)| written != now);
     assert!(
         written == document,
-        "docs/sdp-oracle.md is not what was measured; {WRITE}=1 writes it. The first difference: {differs:?}"
+        "docs/sdp-oracle.md is not what was measured; `{WRITE}=1 ci/test peers` writes it. The first difference: {differs:?}"
     );
 }

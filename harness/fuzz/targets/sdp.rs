@@ -1,4 +1,4 @@
-//! An offer, its answer and a re-offer of any text against the checker: it is total, and says each thing once.
+//! An offer, its answer and a re-offer of any text against the checker: it is total, and bounded.
 //!
 //! Descriptions are parted by a line that says `---`. Each goes the whole way, so that it is judged where it is made and
 //! where it is applied.

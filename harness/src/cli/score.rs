@@ -79,6 +79,7 @@ async fn print(mutations: u64) -> Result<bool, crate::run::RunError> {
         let name = match mutated {
             Mutated::Named => "named",
             Mutated::Harmless => "harmless",
+            Mutated::Idle => "without effect",
             Mutated::Missed => "missed",
         };
         *counts.entry(name).or_default() += 1;
@@ -96,9 +97,10 @@ async fn print(mutations: u64) -> Result<bool, crate::run::RunError> {
         ),
     };
     say(&format!(
-        "{mutations} random mutations: {} named, {} harmless, {} missed; {rate}",
+        "{mutations} random mutations: {} named, {} harmless, {} without effect, {} missed; {rate}",
         count("named"),
         count("harmless"),
+        count("without effect"),
         count("missed")
     ));
     Ok(right == scored.len() && alarms == 0)

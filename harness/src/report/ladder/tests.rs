@@ -97,6 +97,14 @@ impl Script {
         self.said("viewer-1", "answer", "b1")
     }
 
+    /// Up to the first packets at the viewer.
+    fn until_media(&mut self) -> &mut Self {
+        self.until_answer()
+            .heard("broadcaster", "answer", "v1")
+            .applied("broadcaster", 1)
+            .connected()
+    }
+
     fn connected(&mut self) -> &mut Self {
         for (peer, connection) in [("broadcaster", 1), ("viewer-1", 2)] {
             let ice = |state| TraceKind::Ice { connection, state };
@@ -182,11 +190,7 @@ fn line<'a>(text: &'a str, part: &str) -> &'a str {
 #[test]
 fn a_healthy_join_reads_from_the_join_to_the_first_key_frame() {
     let mut script = Script::default();
-    script
-        .until_answer()
-        .heard("broadcaster", "answer", "v1")
-        .applied("broadcaster", 1)
-        .connected();
+    script.until_media();
     script.event(
         "viewer-1",
         TraceKind::FirstFrame {
@@ -321,11 +325,7 @@ fn an_answer_that_came_to_another_viewer_says_so_at_both_ends() {
 #[test]
 fn media_without_a_key_frame_names_the_last_step_that_was_right() {
     let mut script = Script::default();
-    script
-        .until_answer()
-        .heard("broadcaster", "answer", "v1")
-        .applied("broadcaster", 1)
-        .connected();
+    script.until_media();
     for _ in 0..3 {
         let viewer = "v1".to_owned();
         script.event("broadcaster", TraceKind::KeyFrameRequested { viewer });

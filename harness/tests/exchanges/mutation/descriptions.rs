@@ -139,8 +139,7 @@ fn without_candidates(text: &str) -> Vec<&str> {
 
 /// Another password; the checks that are made for it fail then.
 fn pwd(events: &mut [TraceEvent], text: &str) -> String {
-    let line = text.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:"));
-    let first = format!("{}:", line.unwrap_or_default());
+    let first = format!("{}:", ufrag(text).unwrap_or_default());
     for event in events {
         if let TraceKind::Stun { message, .. } = &mut event.event
             && message
@@ -262,7 +261,6 @@ fn payload_type(place: &Place) -> Option<(String, Excuse)> {
     let changed = place.text.replacen(line, &words.join(" "), 1);
     let rejected = |line: &str| line.split(' ').nth(1) == Some("0");
     let is_rejected = rejected(line)
-        || place.after.is_empty() && place.before.is_empty() && rejected(line)
         || place.offer.as_deref().is_some_and(|offer| {
             offer
                 .lines()
