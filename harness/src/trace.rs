@@ -1,8 +1,9 @@
 //! The trace: what happened in a run, one JSON object a line, bounded by viewers and seconds.
 //!
-//! Owns the event format, redaction, and the recorder. It holds every control event, every anomaly and
+//! Owns the event format, redaction, the recorder, and the reader of what it wrote. It holds every control event, every anomaly and
 //! one media summary per viewer and second; never one line per packet. It judges nothing.
 
+mod read;
 mod record;
 mod redact;
 
@@ -12,6 +13,7 @@ use crate::engine::{ConnectionState, IceConnectionState};
 use crate::media::kind::MediaKind;
 use crate::scenario::Action;
 
+pub use read::{Extent, TraceFileError, read};
 pub(crate) use record::{Recorder, Trace};
 pub use redact::redact_frame;
 
