@@ -203,12 +203,8 @@ impl Dialer {
             return Err(UrlError::NoHost { url: for_logs(text) });
         };
         if !url.username().is_empty() || url.password().is_some() {
-            let mut clean = url.clone();
-            // Neither can fail for a URL with a host.
-            let _ = clean.set_username("");
-            let _ = clean.set_password(None);
             return Err(UrlError::NotForLogs {
-                url: clean.to_string(),
+                url: for_logs(text),
                 what: "a user name or password",
             });
         }

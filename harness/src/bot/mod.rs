@@ -30,7 +30,7 @@ use crate::measure::distribution::Distribution;
 use crate::measure::skew::{FanoutSkew, FrameSkew};
 use crate::media::ledger::Ledger;
 use crate::net::filter::{DatagramFate, DatagramFilter};
-use crate::scenario::Scenario;
+use crate::scenario::{MediaFault, Scenario};
 use crate::trace::{FrameWay, Trace, TraceKind};
 
 /// What all bots of one room share.
@@ -145,6 +145,13 @@ impl Shared {
             });
         }
         loses
+    }
+
+    /// What is done to frames on their way to a viewer, by the scenario and by name.
+    pub(crate) fn frame_faults(&self, viewer: u32) -> Vec<MediaFault> {
+        let by_name = self.wire_faults.as_ref();
+        let by_name = by_name.and_then(|faults| faults.of_frames(viewer));
+        self.scenario.faults.iter().cloned().chain(by_name).collect()
     }
 
     /// Whether a fault has a viewer take no offer.

@@ -11,7 +11,7 @@ mod tally;
 use serde::{Deserialize, Serialize};
 
 use crate::measure::measured::{JudgedAt, Measured, ViewerFigures, ViewerOutcome};
-use crate::rules::{Cause, Diagnosis};
+use crate::rules::{Cause, Diagnosis, RuleFinding};
 use crate::scenario::{RoleSelection, Scenario};
 
 pub use findings::{Finding, FindingKind, Severity};
@@ -63,8 +63,13 @@ pub(crate) struct Judgement {
     pub(crate) causes: Vec<Cause>,
 }
 
-/// Judges a run by its figures and by what its trace showed.
-pub(crate) fn judge(scenario: &Scenario, measured: &Measured, diagnosis: &Diagnosis) -> Judgement {
+/// Judges a run by its figures and by what its trace showed; `aborted_by` is the broken rule that ended it early.
+pub(crate) fn judge(
+    scenario: &Scenario,
+    measured: &Measured,
+    diagnosis: &Diagnosis,
+    aborted_by: Option<&RuleFinding>,
+) -> Judgement {
     let findings = findings::all(scenario, measured, &diagnosis.findings);
     let breaches = breaches(&measured.generator);
     let criteria = criteria(scenario, measured, &findings);
@@ -78,8 +83,10 @@ pub(crate) fn judge(scenario: &Scenario, measured: &Measured, diagnosis: &Diagno
     Judgement {
         verdict,
         // The first broken step says more than the symptom; a server that died says more than both.
-        because: match causes.first() {
-            Some(cause) if verdict == Verdict::Fail && measured.server_ended.is_none() => {
+        because: match (causes.first(), aborted_by) {
+            // Whatever else is missing may have had no time to come.
+            (_, Some(error)) if verdict == Verdict::Fail => format!("{}: {}", error.rule, error.message),
+            (Some(cause), _) if verdict == Verdict::Fail && measured.server_ended.is_none() => {
                 cause.message.clone()
             }
             _ => because,

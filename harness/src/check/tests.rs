@@ -149,7 +149,7 @@ fn check(change: impl FnOnce(&mut Measured), verdict: Verdict, kinds: &[FindingK
         .iter()
         .for_each(|viewer| sound_totals.add(&viewer.sound_tally));
     measured.sound_totals = measured.sound_totals.map(|_| sound_totals);
-    let judgement = judge(&Scenario::default(), &measured, &Diagnosis::default());
+    let judgement = judge(&Scenario::default(), &measured, &Diagnosis::default(), None);
     let found: Vec<FindingKind> = judgement.findings.iter().map(|finding| finding.kind).collect();
     assert_eq!(
         (judgement.verdict, &found[..]),
@@ -399,7 +399,7 @@ fn zero_verified_frames_never_pass() {
         ..healthy()
     };
     assert_ne!(
-        judge(&Scenario::default(), &empty, &Diagnosis::default()).verdict,
+        judge(&Scenario::default(), &empty, &Diagnosis::default(), None).verdict,
         Verdict::Pass
     );
 }
@@ -420,7 +420,7 @@ fn scripted_loss_explains_what_it_can_have_cost_and_no_more() {
         });
         measured.totals.verified -= lost;
         measured.totals.lost += lost;
-        judge(&scenario, &measured, &Diagnosis::default())
+        judge(&scenario, &measured, &Diagnosis::default(), None)
     };
     let few = judged(2);
     assert_eq!(few.verdict, Verdict::Pass, "{few:#?}");
@@ -443,7 +443,7 @@ fn a_broadcaster_alone_and_viewers_without_a_ledger_are_invalid() {
     let mut measured = healthy();
     measured.viewers.clear();
     assert_eq!(
-        judge(&broadcaster, &measured, &Diagnosis::default()).verdict,
+        judge(&broadcaster, &measured, &Diagnosis::default(), None).verdict,
         Verdict::Invalid
     );
 
@@ -458,7 +458,7 @@ fn a_broadcaster_alone_and_viewers_without_a_ledger_are_invalid() {
         viewer.tally = Tally::default();
         viewer.judged_at = JudgedAt::Intact;
     });
-    let judgement = judge(&viewers, &measured, &Diagnosis::default());
+    let judgement = judge(&viewers, &measured, &Diagnosis::default(), None);
     assert_eq!(judgement.verdict, Verdict::Invalid);
     assert!(judgement.because.contains("--ledger"), "{}", judgement.because);
 }

@@ -62,7 +62,7 @@ impl SignalingFaults {
 }
 
 /// The beginning of a text, without its last character at least.
-fn shortened(text: &str, share: f64) -> &str {
+pub(in crate::fault) fn shortened(text: &str, share: f64) -> &str {
     let mut end = (text.len() as f64 * share) as usize;
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -1,8 +1,9 @@
 //! Faults on the exchange of one viewer and its broadcaster: frames lost, repeated, misrouted, rewritten, and datagrams
 //! dropped, rewritten and added, each by its name.
 //!
-//! Owns the damage, done on the wire between bots and server and below the peer connections. It knows the words of
-//! greenroom's protocol and of SDP, and nothing of the rules that it breaks.
+//! Owns the damage: most is done on the wire between bots and server and below the peer connections, and some by a bot
+//! that asks here whether it is to misbehave. It knows the words of greenroom's protocol and of SDP, STUN, DTLS and RTP as
+//! far as it rewrites them, and nothing of the rules that it breaks.
 
 mod datagrams;
 mod edit;
@@ -19,7 +20,7 @@ use serde_json::Value;
 
 use crate::net::filter::DatagramFate;
 use crate::net::model::Random;
-use crate::scenario::Party;
+use crate::scenario::{MediaFault, Party};
 
 use datagrams::{From, Which};
 use frames::{Act, Hop, State, late};
@@ -71,13 +72,6 @@ impl Does {
             ],
             Self::Datagrams(..) | Self::KeyFrames => Vec::new(),
         }
-    }
-}
-
-impl WireFault {
-    /// Whether it withholds key frames, which is done where frames are sent.
-    pub(crate) fn withholds_key_frames(&self) -> bool {
-        matches!(self.does, Does::KeyFrames)
     }
 }
 
@@ -136,7 +130,7 @@ impl RoomFaults {
         let acted = self.acted();
         let planted = self.planted.iter().enumerate();
         planted
-            .filter(|(index, (_, fault))| !fault.withholds_key_frames() && !acted.contains(index))
+            .filter(|(index, _)| !acted.contains(index))
             .map(|(_, (viewer, fault))| (*viewer, fault.name))
             .collect()
     }
@@ -202,6 +196,17 @@ impl RoomFaults {
     pub(crate) fn loses_early_candidates(&self, viewer: u32) -> bool {
         let mut faults = self.planted.iter();
         faults.any(|(of, fault)| *of == viewer && matches!(fault.does, Does::EarlyCandidates(_)))
+    }
+
+    /// What is done to the frames of a viewer's stream where they are sent; asked once the viewer is connected.
+    pub(crate) fn of_frames(&self, viewer: u32) -> Option<MediaFault> {
+        let planted = self.planted.iter();
+        let index = planted.enumerate().find_map(|(index, (of, fault))| {
+            (*of == viewer && matches!(fault.does, Does::KeyFrames)).then_some(index)
+        })?;
+        // The first frame of a stream is a key frame, so there is one to withhold.
+        self.acted().insert(index);
+        Some(MediaFault::WithholdKeyFrames { viewer })
     }
 
     /// Whether a viewer takes no offer, because it waits for the answer to its own.
@@ -271,7 +276,13 @@ mod tests {
         let faults = RoomFaults::new(&planted).unwrap();
         joined(&faults, Party::Broadcaster, "b1");
         joined(&faults, Party::Viewer(1), "v1");
-        assert_eq!(faults.idle(), [(1, "answer-other-mid"), (1, "late-answer")]);
+        let all = [
+            (1, "answer-other-mid"),
+            (1, "late-answer"),
+            (1, "withhold-key-frames"),
+        ];
+        assert_eq!(faults.idle(), all);
+        assert!(faults.of_frames(2).is_none() && faults.of_frames(1).is_some());
         // No section has a mid, so there is none to change; the keys change their places, and nothing is said by it.
         let answer = r#"{"type":"answer","from":"v1","answer":{"type":"answer","sdp":"v=0\r\n"}}"#;
         faults.fate(Party::Broadcaster, Direction::Received, answer);

@@ -99,15 +99,6 @@ impl Report {
         }
     }
 
-    /// The run ended early because of a broken rule, which is then what decided: whatever else is missing may have had
-    /// no time to come.
-    pub(crate) fn aborted_by(&mut self, error: RuleFinding) {
-        if self.verdict == Verdict::Fail {
-            self.because = format!("{}: {}", error.rule, error.message);
-        }
-        self.aborted = Some(error);
-    }
-
     /// The report as the table that `greenroom run` prints.
     pub fn table(&self, style: Style) -> String {
         table::render(self, style)

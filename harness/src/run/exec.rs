@@ -221,29 +221,28 @@ pub(super) struct Executed {
 struct Group(Option<Pid>);
 
 impl Group {
+    /// Whether any of its processes is left. Reads all of /proc, which takes a moment.
+    fn is_there(group: Pid) -> bool {
+        if Path::new("/proc/self/stat").exists() {
+            usage_of(group).is_some()
+        } else {
+            test_kill_process_group(group).is_ok()
+        }
+    }
+
     fn signal(&self, signal: Signal) {
         // A group that is gone may have left its number to another one.
-        let is_there = |group: &Pid| !tells() || usage_of(*group).is_some();
-        if let Some(group) = self.0.filter(is_there) {
-            // It may have ended.
+        if let Some(group) = self.0.filter(|group| Self::is_there(*group)) {
+            // It may end meanwhile.
             let _ = kill_process_group(group, signal);
         }
     }
-}
 
-impl Group {
-    /// Whether none of its processes is left, which is more than that the shell has ended.
+    /// Whether none of its processes is left in time, which is more than that the shell has ended.
     async fn is_gone_within(&self, limit: Duration) -> bool {
         let Some(group) = self.0 else { return true };
-        let is_there = || {
-            if tells() {
-                usage_of(group).is_some()
-            } else {
-                test_kill_process_group(group).is_ok()
-            }
-        };
         let gone = async {
-            while is_there() {
+            while let Ok(true) = tokio::task::spawn_blocking(move || Self::is_there(group)).await {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
@@ -414,11 +413,6 @@ impl Executed {
     fn samples(&self) -> std::sync::MutexGuard<'_, Samples> {
         self.samples.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether this machine tells of processes.
-fn tells() -> bool {
-    Path::new("/proc/self/stat").exists()
 }
 
 fn usage_of(group: Pid) -> Option<Usage> {

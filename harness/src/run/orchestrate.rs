@@ -238,15 +238,16 @@ impl Prepared {
         if let Some(error) = follower_error {
             return Err(error.into());
         }
-        let judgement = check::judge(&self.scenario, &measured, &diagnosis);
+        let aborted = match &how {
+            Ended::Aborted(error) => Some(RuleFinding::clone(error)),
+            Ended::InTime | Ended::Interrupted => None,
+        };
+        let judgement = check::judge(&self.scenario, &measured, &diagnosis, aborted.as_ref());
         let scenario = Scenario::clone(&self.scenario);
         let rules = diagnosis.findings;
         let mut report = Report::new(judgement, rules, measured, scenario, environment);
-        match how {
-            Ended::InTime => {}
-            Ended::Interrupted => report.interrupted = true,
-            Ended::Aborted(error) => report.aborted_by(*error),
-        }
+        report.interrupted = matches!(how, Ended::Interrupted);
+        report.aborted = aborted;
         report.trace_events = recorded.map(|recorded| recorded.events);
         report.trace_events_dropped = recorded.map(|recorded| recorded.dropped);
         if let Some(dir) = &self.output_dir {

@@ -23,7 +23,7 @@ use crate::net::model::NetworkFile;
 use crate::net::ports::Ports;
 #[cfg(feature = "sim")]
 use crate::net::sim::SimNet;
-use crate::scenario::{Action, AudioSource, DecodeSelection, MediaFault, RoleSelection, Scenario};
+use crate::scenario::{Action, AudioSource, DecodeSelection, RoleSelection, Scenario};
 use crate::trace::{Recorder, Trace};
 
 /// A run that is ready to start.
@@ -50,16 +50,6 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
     let mut scenario = run.scenario;
     scenario.validate()?;
     scenario.timeline.sort_by_key(|timed| timed.at);
-    let withheld: Vec<u32> = scenario
-        .wire_faults
-        .iter()
-        .filter(|spec| crate::fault::wire::find(&spec.name).is_some_and(|fault| fault.withholds_key_frames()))
-        .map(|spec| spec.viewer)
-        .collect();
-    let withheld = withheld
-        .into_iter()
-        .map(|viewer| MediaFault::WithholdKeyFrames { viewer });
-    scenario.faults.extend(withheld);
     let scenario = Arc::new(scenario);
     if scenario.network.sim.is_some() && !is_simulated(&run.target) {
         return Err(RunError::NotSimulated);

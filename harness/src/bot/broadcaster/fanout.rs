@@ -168,7 +168,7 @@ impl Fanout {
             };
             connection.faults = shared
                 .number_of(connection.viewer.as_str())
-                .and_then(|number| FrameFaults::for_viewer(&shared.scenario.faults, number));
+                .and_then(|number| FrameFaults::for_viewer(&shared.frame_faults(number), number));
         }
     }
 

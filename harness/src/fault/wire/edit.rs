@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use crate::fault::signaling::shortened;
 use crate::net::model::Random;
 
 /// Sets a field of what is an object, and leaves what is none.
@@ -291,13 +292,7 @@ pub(super) fn rtcp_mux_only(message: &mut Value) {
 }
 
 pub(super) fn half_sdp(message: &mut Value) {
-    sdp(message, |text| {
-        let mut end = text.len() / 2;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text[..end].to_owned()
-    });
+    sdp(message, |text| shortened(text, 0.5).to_owned());
 }
 
 pub(super) fn empty_sdp(message: &mut Value) {

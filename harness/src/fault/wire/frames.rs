@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::datagrams::{End, Passed};
 use super::{edit, follow};
+use crate::fault::signaling::shortened;
 use crate::scenario::Party;
 
 /// Whose frames, as the bot that sends or receives them sees it.
@@ -332,12 +333,8 @@ impl State {
 }
 
 fn halved(frame: LateFrame) -> LateFrame {
-    let mut end = frame.text.len() / 2;
-    while !frame.text.is_char_boundary(end) {
-        end -= 1;
-    }
     LateFrame {
-        text: frame.text[..end].to_owned(),
+        text: shortened(&frame.text, 0.5).to_owned(),
         ..frame
     }
 }
