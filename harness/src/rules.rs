@@ -13,6 +13,7 @@ mod link;
 pub(crate) mod message;
 mod negotiation;
 mod relay;
+mod room;
 mod sdp;
 mod words;
 
@@ -22,6 +23,7 @@ use self::link::Link;
 use self::message::{DescriptionKind, Message};
 use self::negotiation::{SdpKind, Side};
 use self::relay::{Arrival, Relay};
+use self::room::Bot;
 use self::words::{connection_of, described, summary};
 use crate::check::Severity;
 use crate::engine::{ConnectionState, IceConnectionState};
@@ -38,8 +40,6 @@ const MAX_LINKS: usize = 4_096;
 const MAX_NAMES: usize = 65_536;
 /// Messages of a bot that does not know its name yet.
 const MAX_EARLY: usize = 256;
-/// What was sent so shortly before an end may still be under way.
-const GRACE_US: u64 = 1_000_000;
 /// Descriptions whose events can still be quoted.
 const MAX_QUOTABLE: usize = 16_384;
 
@@ -67,41 +67,6 @@ pub struct Checker {
     /// Rules that a description broke where it was made, by its content: they are not told again where it arrives.
     told: BTreeSet<(u64, String)>,
     end_us: u64,
-}
-
-/// A bot as the trace shows it.
-#[derive(Debug, Default)]
-struct Bot {
-    broadcaster: Option<bool>,
-    room: String,
-    id: Option<String>,
-    join_sent: Option<EventRef>,
-    joined: Option<EventRef>,
-    signaling_open: Option<EventRef>,
-    signaling_closed: Option<(EventRef, String)>,
-    refused: Option<(EventRef, String)>,
-    left: Option<EventRef>,
-    unreadable: Option<EventRef>,
-    /// Who was announced to it, and when.
-    announced: BTreeMap<String, EventRef>,
-    gone: BTreeMap<String, EventRef>,
-    /// By the name of the other peer.
-    links: BTreeMap<String, Link>,
-    by_connection: BTreeMap<u64, String>,
-    /// Versions of the room's state that it was told of.
-    version: Option<u64>,
-    last_chat: Option<u64>,
-    /// What it said and heard before it knew its own name, which a relay that reorders may bring about.
-    early: Vec<(FrameWay, Message, EventRef)>,
-}
-
-impl Bot {
-    /// Whether it was there to say and hear something until then.
-    fn stayed_until(&self, at_us: u64) -> bool {
-        let stayed = |end: &EventRef| end.at_us >= at_us;
-        self.left.as_ref().is_none_or(stayed)
-            && self.signaling_closed.as_ref().is_none_or(|(end, _)| stayed(end))
-    }
 }
 
 impl Checker {
@@ -247,10 +212,7 @@ impl Checker {
         let Some(bot) = self.bots.get_mut(label) else {
             return;
         };
-        if bot.links.len() >= MAX_LINKS && !bot.links.contains_key(&to) {
-            return;
-        }
-        let link = bot.links.entry(to).or_default();
+        let Some(link) = bot.link(&to) else { return };
         match &message {
             Message::Description { kind, sdp, .. } => {
                 link.description(label, (Side::Local, sdp_kind(*kind)), sdp, &at, &refs, &mut found);
@@ -267,23 +229,6 @@ impl Checker {
             }
         }
         self.keep(found);
-    }
-
-    /// What is known of a bot that asks to enter again ends here.
-    fn close_session(&mut self, label: &str, at_us: u64) {
-        let Some(bot) = self.bots.get(label) else { return };
-        let unanswered = unanswered(label, bot, at_us);
-        let ends = [
-            bot.left.as_ref(),
-            bot.signaling_closed.as_ref().map(|(end, _)| end),
-        ];
-        let end = ends.into_iter().flatten().map(|end| end.at_us).min();
-        if let Some(id) = bot.id.clone()
-            && self.left.len() < MAX_NAMES
-        {
-            self.left.insert(id, end.unwrap_or(at_us));
-        }
-        self.keep(unanswered.into_iter().collect());
     }
 
     /// A bot heard something from its server.
@@ -315,13 +260,7 @@ impl Checker {
                 }
                 return;
             }
-            Message::PeerLeft { id } => {
-                let gone = &mut self.bot(&label).gone;
-                if gone.len() < MAX_NAMES {
-                    gone.insert(id.clone(), at);
-                }
-                return;
-            }
+            Message::PeerLeft { .. } => return,
             Message::Error { code, to } => {
                 let bot = self.bot(&label);
                 // One that names a target is not about the join.
@@ -368,10 +307,7 @@ impl Checker {
         let Some(bot) = self.bots.get_mut(&label) else {
             return;
         };
-        if bot.links.len() >= MAX_LINKS && !bot.links.contains_key(&from) {
-            return;
-        }
-        let link = bot.links.entry(from).or_default();
+        let Some(link) = bot.link(&from) else { return };
         match &message {
             Message::Description { kind, sdp, .. } => {
                 link.description(
@@ -399,52 +335,6 @@ impl Checker {
         self.keep(found);
     }
 
-    /// SG-03: one broadcaster in a room.
-    fn second_broadcaster(&mut self, label: &str, broadcaster: bool, at: &EventRef) {
-        if !broadcaster {
-            return;
-        }
-        let room = self.bot(label).room.clone();
-        let other = self.bots.iter().find(|(other, bot)| {
-            other.as_str() != label
-                && bot.room == room
-                && bot.broadcaster == Some(true)
-                && bot.joined.is_some()
-                && bot.left.is_none()
-                && bot.signaling_closed.is_none()
-        });
-        let Some((other, bot)) = other else { return };
-        let message =
-            format!("{label} was let into the room {room:?} as a second broadcaster beside {other}");
-        let finding = RuleFinding::new("SG-03", label, message, at.clone()).because_of(bot.joined.clone());
-        self.keep(vec![finding]);
-    }
-
-    /// SG-07: versions of a state only rise.
-    fn room_state(&mut self, label: &str, version: u64, at: EventRef) {
-        let bot = self.bot(label);
-        let before = bot.version.replace(version.max(bot.version.unwrap_or(0)));
-        if before.is_some_and(|before| version < before) {
-            let message = format!(
-                "{label} was told of state {version} after state {}",
-                before.unwrap_or(0)
-            );
-            let finding = RuleFinding::new("SG-07", label, message, at);
-            self.keep(vec![finding]);
-        }
-    }
-
-    /// SG-05 for what everybody hears: chat is numbered without gaps.
-    fn chat(&mut self, label: &str, seq: Option<u64>, at: EventRef) {
-        let Some(seq) = seq else { return };
-        let last = self.bot(label).last_chat.replace(seq);
-        if last.is_some_and(|last: u64| last.checked_add(1) != Some(seq)) {
-            let message = format!("{label} heard chat line {seq} after line {}", last.unwrap_or(0));
-            let finding = RuleFinding::new("SG-05", label, message, at);
-            self.keep(vec![finding]);
-        }
-    }
-
     /// TR-01: a candidate that came too early was lost by whoever got it.
     fn candidate_discarded(&mut self, event: &TraceEvent, remote: &str) {
         let at = self.at(event, "threw an early candidate away");
@@ -456,20 +346,17 @@ impl Checker {
     }
 
     fn opened(&mut self, event: &TraceEvent, connection: u64, remote: &str, wire_is_read: bool) {
-        let at = self.at(event, "connection opened");
         let bot = self.bot(&event.peer);
-        let is_known = bot.links.contains_key(remote);
-        if bot.by_connection.len() >= MAX_NAMES || (bot.links.len() >= MAX_LINKS && !is_known) {
+        if bot.by_connection.len() >= MAX_NAMES {
             return;
         }
         bot.by_connection.insert(connection, remote.to_owned());
-        let link = bot.links.entry(remote.to_owned()).or_default();
+        let Some(link) = bot.link(remote) else { return };
         if link.connection.is_some() {
             // A new connection to the same peer begins with what has come for it.
             *link = Link::default();
         }
         link.connection = Some(connection);
-        link.opened = Some(at);
         link.wire_is_read = wire_is_read;
     }
 
@@ -540,65 +427,6 @@ impl Checker {
         }
         self.keep(found);
     }
-
-    /// Messages that never arrived, where their receiver was there to take them.
-    fn judge_lost_messages(&mut self) {
-        let mut found = Vec::new();
-        for sent in self.relay.lost() {
-            let label = |id: &str| self.labels.get(id).cloned();
-            let (Some(from), Some(to)) = (label(&sent.from), label(&sent.to)) else {
-                continue;
-            };
-            let until = sent.event.at_us.saturating_add(GRACE_US);
-            let was_there = |label: &str, id: &str| {
-                self.left.get(id).is_some_and(|left| *left >= until)
-                    || self
-                        .bots
-                        .get(label)
-                        .is_some_and(|bot| bot.id.as_deref() == Some(id) && bot.stayed_until(until))
-            };
-            let changed = self.relay.changed(sent);
-            let was_due = until <= self.end_us && was_there(&to, &sent.to) && was_there(&from, &sent.from);
-            // What came in its place is not under way any more.
-            if !was_due && changed.is_none() {
-                continue;
-            }
-            let rule = match sent.name {
-                "candidate" | "end-of-candidates" => "TR-05",
-                _ => "SG-05",
-            };
-            let what = if changed.is_some() {
-                "arrived other than it was sent"
-            } else {
-                "never arrived"
-            };
-            let text = format!("the {} that {from} sent to {to} {what}", sent.name);
-            let is_changed = changed.is_some();
-            let effect = changed.unwrap_or_else(|| sent.event.clone());
-            let finding = RuleFinding::new(rule, &to, text, effect).because_of(Some(sent.event.clone()));
-            // What the rule itself advises is about order.
-            found.push(if is_changed {
-                finding.mended_by("Pass the content on as it came: parse no more of it than whom it is for.")
-            } else {
-                finding
-            });
-        }
-        for (label, bot) in &self.bots {
-            found.extend(unanswered(label, bot, self.end_us));
-        }
-        self.keep(found);
-    }
-}
-
-/// The finding that a join is which nobody answered until then.
-fn unanswered(label: &str, bot: &Bot, until_us: u64) -> Option<RuleFinding> {
-    let unanswered = bot.joined.is_none() && bot.refused.is_none();
-    let join = bot.join_sent.clone().filter(|_| unanswered)?;
-    let due = join.at_us.saturating_add(GRACE_US);
-    (due <= until_us && bot.stayed_until(due)).then(|| {
-        let text = format!("{label} asked to enter the room and never heard whether it is in");
-        RuleFinding::new("SG-05", label, text, join)
-    })
 }
 
 /// The event with this number, if it is still remembered.

@@ -7,7 +7,7 @@ use greenroom::score;
 #[tokio::test]
 async fn every_fault_of_the_exchange_is_found_as_what_it_is() {
     let mut wrong = Vec::new();
-    for fault in score::faults() {
+    for fault in greenroom::fault::wire::all() {
         let scored = score::score(fault, 1).await.unwrap();
         if !scored.is_right() || !scored.failed {
             wrong.push(scored);
@@ -17,7 +17,7 @@ async fn every_fault_of_the_exchange_is_found_as_what_it_is() {
         wrong.is_empty(),
         "{} of {}: {wrong:#?}",
         wrong.len(),
-        score::faults().len()
+        greenroom::fault::wire::all().len()
     );
 }
 

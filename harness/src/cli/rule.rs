@@ -5,7 +5,7 @@ use std::io::Write as _;
 use clap::Subcommand;
 
 use super::{complain, exit};
-use crate::rules::catalogue::{self, Decided, Rule, RuleSeverity};
+use crate::rules::catalogue::{self, Decided, Rule};
 use crate::rules::document::document;
 
 /// Columns of what is printed.
@@ -76,7 +76,7 @@ fn list() -> String {
         if let Decided::No(reason) = rule.decided {
             lines.extend(wrapped(&format!("not decided: {reason}"), COLUMNS - INDENT));
         }
-        let mut start = format!("{:<7}{:<9}{decided:<8}", rule.id, severity(rule.severity));
+        let mut start = format!("{:<7}{:<9}{decided:<8}", rule.id, rule.severity.name());
         for line in lines {
             out += &format!("{start}{line}\n");
             start = " ".repeat(INDENT);
@@ -91,7 +91,7 @@ fn explanation(rule: &Rule) -> String {
         Decided::Yes => "decided from a trace",
         Decided::No(_) => "not decided",
     };
-    let mut lines = vec![format!("{}  {}, {state}", rule.id, severity(rule.severity))];
+    let mut lines = vec![format!("{}  {}, {state}", rule.id, rule.severity.name())];
     lines.extend(wrapped(rule.title, COLUMNS));
     lines.extend(wrapped(rule.source, COLUMNS));
     if let Decided::No(reason) = rule.decided {
@@ -106,14 +106,6 @@ fn explanation(rule: &Rule) -> String {
     let mut text = lines.join("\n");
     text.push('\n');
     text
-}
-
-fn severity(severity: RuleSeverity) -> &'static str {
-    match severity {
-        RuleSeverity::Error => "error",
-        RuleSeverity::Warning => "warning",
-        RuleSeverity::Note => "note",
-    }
 }
 
 /// Words in lines of at most so many columns.

@@ -43,10 +43,9 @@ fn say(line: &str) {
 async fn print(mutations: u64) -> Result<bool, crate::run::RunError> {
     let mut scored = Vec::new();
     say("fault                            cause                    rules");
-    for fault in score::faults() {
+    for fault in crate::fault::wire::all() {
         let one = score::score(fault, 1).await?;
-        let cause = serde_json::to_value(one.cause).ok();
-        let cause = cause.as_ref().and_then(|cause| cause.as_str()).unwrap_or("-");
+        let cause = one.cause.map_or("-".to_owned(), |cause| cause.to_string());
         let mark = if one.is_right() { " " } else { "!" };
         say(&format!(
             "{mark} {:<30} {cause:<24} {}",

@@ -158,9 +158,7 @@ fn write_told(out: &mut String, file: &Path, extent: &Extent, diagnosis: &Diagno
 }
 
 fn write_cause(out: &mut String, cause: &Cause) -> std::fmt::Result {
-    let kind = serde_json::to_value(cause.kind).ok();
-    let kind = kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or("cause");
-    writeln!(out, "  {}: {kind}", cause.viewer)?;
+    writeln!(out, "  {}: {}", cause.viewer, cause.kind)?;
     line(out, "what", &cause.message)?;
     line(out, "fix", &cause.fix)?;
     if let Some(last) = &cause.last {
@@ -213,11 +211,7 @@ fn fold(findings: &[RuleFinding]) -> Vec<Folded<'_>> {
 
 fn write_finding(out: &mut String, found: &Folded<'_>) -> std::fmt::Result {
     let finding = found.first;
-    let severity = match finding.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
-    };
+    let severity = finding.severity.name();
     let more = match found.peers.len() {
         0 | 1 => String::new(),
         peers => format!(" and {} more peers", peers - 1),

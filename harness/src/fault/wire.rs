@@ -10,6 +10,7 @@ mod edit;
 mod follow;
 mod frames;
 mod list;
+mod random;
 mod rewrite;
 
 use std::collections::BTreeSet;
@@ -19,7 +20,6 @@ use greenroom_signaling::{Direction, FrameFate, Injector};
 use serde_json::Value;
 
 use crate::net::filter::DatagramFate;
-use crate::net::model::Random;
 use crate::scenario::{MediaFault, Party};
 
 use datagrams::{From, Which};
@@ -78,23 +78,8 @@ impl Does {
 /// The fault with this name; `random-7` is a mutation that is drawn from the seed 7.
 pub fn find(name: &str) -> Option<WireFault> {
     match name.strip_prefix("random-").and_then(|seed| seed.parse().ok()) {
-        Some(seed) => Some(random(seed)),
+        Some(seed) => Some(random::fault(seed)),
         None => all().iter().find(|fault| fault.name == name).copied(),
-    }
-}
-
-/// A mutation of one kind of message, drawn from a seed.
-fn random(seed: u64) -> WireFault {
-    let (hop, kind) = match Random::new(seed).bits() % 4 {
-        0 => (Hop::ToViewer, "offer"),
-        1 => (Hop::ToBroadcaster, "answer"),
-        2 => (Hop::ToViewer, "candidate"),
-        _ => (Hop::ToBroadcaster, "candidate"),
-    };
-    WireFault {
-        name: "random",
-        about: "one drawn change of one kind of message",
-        does: Does::Frames(hop, kind, Act::Mutate(seed)),
     }
 }
 

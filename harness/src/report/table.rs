@@ -382,9 +382,8 @@ fn causes(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
     }
     writeln!(out, "\ncauses")?;
     for cause in report.causes.iter().take(SHOWN_FINDINGS) {
-        let kind = serde_json::to_value(cause.kind).ok();
-        let kind = kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default();
-        writeln!(out, "  {}  {}", style.paint("31", kind), cause.message)?;
+        let kind = cause.kind.to_string();
+        writeln!(out, "  {}  {}", style.paint("31", &kind), cause.message)?;
         for (what, event) in [("last right", &cause.last), ("shown by", &cause.shown_by)] {
             if let Some(event) = event {
                 writeln!(

@@ -11,16 +11,7 @@ mod rt;
 mod sg;
 mod tr;
 
-/// How bad it is to break a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RuleSeverity {
-    /// Something that must hold does not; the run fails.
-    Error,
-    /// Something that should hold does not, or other implementations are known to stumble over it.
-    Warning,
-    /// Worth knowing; decides nothing.
-    Note,
-}
+use crate::check::Severity;
 
 /// Whether a recorded trace is judged by a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +28,7 @@ pub struct Rule {
     /// Its name: the group's two letters, a hyphen, and two digits that count from 01.
     pub id: &'static str,
     /// How bad it is to break it.
-    pub severity: RuleSeverity,
+    pub severity: Severity,
     /// What must hold, in one sentence.
     pub title: &'static str,
     /// Where that is written. Without a section number where none could be confirmed.

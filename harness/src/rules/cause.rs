@@ -540,7 +540,7 @@ impl Ends<'_> {
     /// Both agents claim the same role, or tell each other so again and again.
     fn role_conflict(&self, toward: &Link, from: &Link) -> Option<Found> {
         let (b, v) = (self.broadcaster_label, self.viewer_label);
-        let same = match (toward.roles[0], from.roles[0]) {
+        let same = match (toward.claims_control, from.claims_control) {
             (Some(one), Some(other)) if one == other => Some(one),
             _ => None,
         };

@@ -4,7 +4,8 @@
 
 use std::fmt::Write as _;
 
-use super::catalogue::{self, Decided, Rule, RuleSeverity};
+use super::catalogue::{self, Decided, Rule};
+use crate::check::Severity;
 
 /// Columns of prose.
 const COLUMNS: usize = 120;
@@ -64,7 +65,7 @@ fn table(out: &mut String, group: &str) -> std::fmt::Result {
             Decided::Yes => "yes",
             Decided::No(_) => "no",
         };
-        let (id, severity) = (rule.id, severity(rule.severity));
+        let (id, severity) = (rule.id, rule.severity.name());
         writeln!(
             out,
             "| [{id}](#{}) | {severity} | {decided} | {} |",
@@ -84,9 +85,9 @@ fn explain(out: &mut String, rule: &Rule) -> std::fmt::Result {
         Decided::No(reason) => format!("Not decided: {}.", escaped(reason.trim_end_matches('.'))),
     };
     let severity = match rule.severity {
-        RuleSeverity::Error => "An error",
-        RuleSeverity::Warning => "A warning",
-        RuleSeverity::Note => "A note",
+        Severity::Error => "An error",
+        Severity::Warning => "A warning",
+        Severity::Note => "A note",
     };
     let source = escaped(rule.source.trim_end_matches('.'));
     prose(out, &format!("{severity}. Source: {source}. {decided}"))?;
@@ -111,14 +112,6 @@ fn title(group: &str) -> &str {
         "GL" => "GL: glare",
         "SG" => "SG: the signaling server",
         other => other,
-    }
-}
-
-fn severity(severity: RuleSeverity) -> &'static str {
-    match severity {
-        RuleSeverity::Error => "error",
-        RuleSeverity::Warning => "warning",
-        RuleSeverity::Note => "note",
     }
 }
 

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::catalogue::{self, RuleSeverity};
+use super::catalogue;
 use crate::check::Severity;
 
 /// An event of the trace that a finding points at.
@@ -109,6 +109,13 @@ pub enum CauseKind {
     NoKeyFrame,
 }
 
+impl std::fmt::Display for CauseKind {
+    /// Its name in reports, such as `answer-misrouted`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// Why a viewer has no picture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
@@ -147,11 +154,7 @@ impl RuleFinding {
         let entry = catalogue::find(rule);
         Self {
             rule: rule.to_owned(),
-            severity: entry.map_or(Severity::Error, |rule| match rule.severity {
-                RuleSeverity::Error => Severity::Error,
-                RuleSeverity::Warning => Severity::Warning,
-                RuleSeverity::Note => Severity::Note,
-            }),
+            severity: entry.map_or(Severity::Error, |rule| rule.severity),
             peer: peer.to_owned(),
             message,
             quote: None,

@@ -3,7 +3,9 @@
 //! Owns the steps, and the rules that signaling can break at one end: those of descriptions and of trickling (TR).
 //! It knows neither the other end nor the server.
 
-mod wire;
+mod dtls;
+mod ice;
+mod rtp;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +21,6 @@ pub(super) struct Link {
     pub(super) connection: Option<u64>,
     pub(super) negotiation: Negotiation,
     pub(super) wire_is_read: bool,
-    pub(super) opened: Option<EventRef>,
     pub(super) offer_out: Option<EventRef>,
     pub(super) offer_in: Option<EventRef>,
     pub(super) answer_out: Option<EventRef>,
@@ -44,13 +45,13 @@ pub(super) struct Link {
     /// The 487 by which a role conflict had become a loop.
     pub(super) conflict: Option<EventRef>,
     pub(super) hello_out: Option<EventRef>,
-    pub(super) hello_in: Option<EventRef>,
     pub(super) wrong_certificate: Option<EventRef>,
     pub(super) checks_out: u64,
     pub(super) checks_in: u64,
     pub(super) answers_in: u64,
     pub(super) closed: bool,
-    pub(super) roles: [Option<bool>; 2],
+    /// Whether its own checks say that it is controlling.
+    pub(super) claims_control: Option<bool>,
     /// Ends of candidates, by the generations that they ended.
     ended: Vec<Ended>,
     /// Credentials that were negotiated, the latest last.
@@ -112,7 +113,6 @@ impl Ended {
 #[derive(Debug, Default)]
 struct Pair {
     conflicts: u32,
-    nominated: Option<EventRef>,
 }
 
 /// A rule that a candidate breaks, with the sentence, the quote and the event that it contradicts.

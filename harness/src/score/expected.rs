@@ -117,7 +117,8 @@ pub fn expected(fault: &str) -> Option<Expected> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::catalogue::{self, Decided, RuleSeverity};
+    use crate::check::Severity;
+    use crate::rules::catalogue::{self, Decided};
 
     #[test]
     fn somebody_has_thought_about_every_fault_and_each_is_to_be_found() {
@@ -137,7 +138,7 @@ mod tests {
             expected.any(|expected| expected.rule == Some(rule) && !expected.note)
         };
         let untested: Vec<&str> = catalogue::all()
-            .filter(|rule| rule.severity == RuleSeverity::Error && rule.decided == Decided::Yes)
+            .filter(|rule| rule.severity == Severity::Error && rule.decided == Decided::Yes)
             .map(|rule| rule.id)
             .filter(|rule| !broken(rule))
             .collect();

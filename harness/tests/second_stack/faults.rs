@@ -124,7 +124,10 @@ fn panics(served: Served, fault: &str) -> bool {
 
 async fn faults_are_found(served: Served) {
     let mut wrong = Vec::new();
-    for fault in score::faults().iter().filter(|fault| !panics(served, fault.name)) {
+    for fault in greenroom::fault::wire::all()
+        .iter()
+        .filter(|fault| !panics(served, fault.name))
+    {
         let report = Run::simulated(1)
             .scenario(score::call_for(fault.name))
             .wire_fault(fault.name, 1)

@@ -11,7 +11,7 @@ use greenroom_signaling::{Direction, Injector, LateFrame};
 use serde_json::Value;
 
 use super::datagrams::{End, Passed};
-use super::{edit, follow};
+use super::{follow, random};
 use crate::fault::signaling::shortened;
 use crate::scenario::Party;
 
@@ -281,7 +281,7 @@ impl State {
             },
             Act::Late(ms) => frames.into_iter().map(|frame| late(ms, frame.text)).collect(),
             Act::Edit(edit) => rewritten(frames, edit),
-            Act::Mutate(seed) => rewritten(frames, |value| edit::mutate(value, seed)),
+            Act::Mutate(seed) => rewritten(frames, |value| random::mutate(value, seed)),
             Act::Before(before) => {
                 let others = if self.once(index) {
                     before(value)

@@ -9,7 +9,7 @@ use super::{Columns, Ladder, is_called};
 use std::collections::BTreeSet;
 
 use crate::check::Severity;
-use crate::rules::{CauseKind, Diagnosis, EventRef, RuleFinding};
+use crate::rules::{Diagnosis, EventRef, RuleFinding};
 
 /// Causes that are written out.
 const MAX_CAUSES: usize = 8;
@@ -17,14 +17,6 @@ const MAX_CAUSES: usize = 8;
 const MAX_RULES: usize = 10;
 /// Lines of one sentence.
 const MAX_SENTENCE: usize = 4;
-
-/// A cause in one word, as `--json` names it.
-pub(super) fn kind(kind: CauseKind) -> String {
-    match serde_json::to_value(kind) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => "cause".to_owned(),
-    }
-}
 
 pub(super) fn of(ladder: &Ladder, columns: &Columns, diagnosis: &Diagnosis) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -64,7 +56,7 @@ fn causes(lines: &mut Vec<String>, ladder: &Ladder, diagnosis: &Diagnosis) {
     lines.push(String::new());
     lines.push("Why there is no picture".to_owned());
     for cause in wanted.iter().take(MAX_CAUSES) {
-        let heading = format!("{}: {}", clipped(&cause.viewer, 40), kind(cause.kind));
+        let heading = format!("{}: {}", clipped(&cause.viewer, 40), cause.kind);
         lines.push(format!("  {heading}"));
         sentence(lines, "what:", &cause.message);
         sentence(lines, "fix:", &cause.fix);
@@ -116,11 +108,7 @@ fn rules(lines: &mut Vec<String>, ladder: &Ladder, columns: &Columns, diagnosis:
     lines.push(String::new());
     lines.push("Broken rules (`greenroom rule explain ID` teaches one)".to_owned());
     for (finding, count) in folded.iter().take(MAX_RULES) {
-        let severity = match finding.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Note => "note",
-        };
+        let severity = finding.severity.name();
         let times = match count {
             1 => String::new(),
             count => format!(", {count} times"),

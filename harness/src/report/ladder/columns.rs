@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::draw::{self, Canvas, Shape};
 use super::fitted::Block;
 use super::frame::{FrameKind, clipped};
-use super::{Ladder, MAX_STEPS, Step, What, closing, is_called};
+use super::{Ladder, MAX_STEPS, Step, What, is_called};
 use crate::check::Severity;
 use crate::rules::Diagnosis;
 use crate::trace::FrameWay;
@@ -367,7 +367,7 @@ fn tags(ladder: &Ladder, diagnosis: &Diagnosis) -> HashMap<u64, Vec<String>> {
     let broken = ladder.steps.iter().filter(|step| step.broken);
     let broken: BTreeSet<u64> = broken.map(Step::number).collect();
     for cause in &diagnosis.causes {
-        let kind = closing::kind(cause.kind);
+        let kind = cause.kind;
         match (&cause.shown_by, &cause.last) {
             (Some(shown), _) => tags.entry(shown.number).or_default().push(format!("<<< {kind}")),
             (None, Some(last)) => {

@@ -2,12 +2,13 @@
 //!
 //! Owns the texts of its rules and nothing else: what decides them is elsewhere.
 
-use super::{Decided, Rule, RuleSeverity};
+use super::{Decided, Rule};
+use crate::check::Severity;
 
 pub(super) const DT: &[Rule] = &[
     Rule {
         id: "DT-01",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "The certificate of the DTLS handshake hashes to a fingerprint of the applied remote \
               description, or the transport ends before media is accepted.",
         source: "RFC 5763 section 5; RFC 8122 sections 5 and 6; RFC 8827",
@@ -25,7 +26,7 @@ b1 -> v2: SRTP                                       <- media in spite of it",
     },
     Rule {
         id: "DT-02",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "The side whose setup is active sends the ClientHello, and an offerer with actpass accepts \
               one before the answer has come.",
         source: "RFC 5763 section 5; RFC 8842 section 5",
@@ -43,7 +44,7 @@ b1 -> v2: DTLS ClientHello                <- b1 is passive: v2 begins",
     },
     Rule {
         id: "DT-03",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "A new fingerprint or tls-id means a new DTLS association with an ICE restart; with the \
               old ones the association goes on, across a restart as well.",
         source: "RFC 9429 sections 5.8.3 and 5.11",
@@ -60,7 +61,7 @@ offer 2   a=fingerprint:sha-256 C1:90:...   a=ice-ufrag:F7gI     <- new certific
     },
     Rule {
         id: "DT-04",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "DTLS is 1.2 or newer, use_srtp is negotiated, no cipher is NULL, and \
               SRTP_AES128_CM_HMAC_SHA1_80 is supported.",
         source: "RFC 8827 section 6.5",
@@ -77,7 +78,7 @@ v2 -> b1: ClientHello   DTLS 1.0                             <- too old
     },
     Rule {
         id: "DT-05",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "No RTP or RTCP goes out in clear or before the handshake is complete, and the end of a \
               connection is said with close_notify.",
         source: "RFC 8827 section 6.5; RFC 5764 section 4.1",
@@ -96,7 +97,7 @@ v2 -> b1: DTLS Finished",
     },
     Rule {
         id: "DT-06",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "The first byte of a packet tells its protocol: 0-3 STUN, 20-63 DTLS, 64-79 TURN channel, \
               128-191 RTP or RTCP.",
         source: "RFC 7983 section 7",

@@ -2,12 +2,13 @@
 //!
 //! Owns the texts of its rules and nothing else: what decides them is elsewhere.
 
-use super::{Decided, Rule, RuleSeverity};
+use super::{Decided, Rule};
+use crate::check::Severity;
 
 pub(super) const GL: &[Rule] = &[
     Rule {
         id: "GL-01",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "When offers collide the polite peer rolls back and answers, the impolite one ignores, and \
               both soon reach stable.",
         source: "W3C webrtc-pc, Perfect Negotiation Example",
@@ -27,7 +28,7 @@ v2: ignores the offer of b1               <- polite: has to roll back and answer
     },
     Rule {
         id: "GL-02",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "Candidates of an ignored offer may fail quietly; every other candidate error is reported.",
         source: "W3C webrtc-pc, Perfect Negotiation Example",
         why: "The impolite peer never applied that offer, so its candidates cannot be added, and this \
@@ -44,7 +45,7 @@ b1: addIceCandidate: OperationError, catch {}     <- a real error, hidden",
     },
     Rule {
         id: "GL-03",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "One side is polite and the other is not; this is set once and survives a reconnect.",
         source: "W3C webrtc-pc, Perfect Negotiation Example",
         why: "If both are polite, both roll back and wait; if both are impolite, both ignore. Either \

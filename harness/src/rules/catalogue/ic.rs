@@ -2,12 +2,13 @@
 //!
 //! Owns the texts of its rules and nothing else: what decides them is elsewhere.
 
-use super::{Decided, Rule, RuleSeverity};
+use super::{Decided, Rule};
+use crate::check::Severity;
 
 pub(super) const IC: &[Rule] = &[
     Rule {
         id: "IC-01",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "A connectivity check carries the user names of the current generation, and its \
               MESSAGE-INTEGRITY fits the remote password.",
         source: "RFC 8445 section 7.2.2",
@@ -25,7 +26,7 @@ v2 -> b1: Binding error 401",
     },
     Rule {
         id: "IC-02",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "The offerer is controlling and the answerer controlled, a full agent controls a lite one, \
               and a restart changes no roles.",
         source: "RFC 8445 sections 6.1.1 and 9",
@@ -43,7 +44,7 @@ b1 -> v2: Binding request, ICE-CONTROLLING",
     },
     Rule {
         id: "IC-03",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "A role conflict is settled once: by the tiebreaker one side switches or sends 487, and \
               whoever gets 487 switches and checks again.",
         source: "RFC 8445 sections 7.2.5.1 and 7.3.1.1",
@@ -62,7 +63,7 @@ v2 -> b1: Binding error 487",
     },
     Rule {
         id: "IC-04",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "Only the controlling agent sends USE-CANDIDATE, and it nominates one pair per component \
               and ICE session.",
         source: "RFC 8445 sections 7.1.2 and 8.1.1",
@@ -79,7 +80,7 @@ b1 -> v2: Binding request on pair 2, USE-CANDIDATE     <- a second nomination in
     },
     Rule {
         id: "IC-05",
-        severity: RuleSeverity::Warning,
+        severity: Severity::Warning,
         title: "Checks are paced: 50 ms apart by default, never more than one transaction per 5 ms in a \
               process, and retransmitted after 500 ms at the earliest.",
         source: "RFC 8445 sections 14.2 and 14.3",
@@ -99,7 +100,7 @@ b1 -> v2: Binding request on pair 2, USE-CANDIDATE     <- a second nomination in
     },
     Rule {
         id: "IC-06",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "Once a pair is selected all data goes over it, and a check is answered from and to the \
               addresses that it used.",
         source: "RFC 8445 sections 7.2.5.2.1 and 12.1",
@@ -116,7 +117,7 @@ b1 -> v2: RTP 10.0.0.5:5002 -> 198.51.100.7:6000       <- not the selected pair"
     },
     Rule {
         id: "IC-07",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "Consent is refreshed every 4 to 6 s, and no media is sent more than 30 s after the last \
               valid response, or after it is revoked.",
         source: "RFC 7675 sections 5.1 and 5.2",
@@ -134,7 +135,7 @@ b1 -> v2: RTP 10.0.0.5:5002 -> 198.51.100.7:6000       <- not the selected pair"
     },
     Rule {
         id: "IC-08",
-        severity: RuleSeverity::Warning,
+        severity: Severity::Warning,
         title: "Where consent is not used, keepalives are at least 15 s apart, and they end with the stream.",
         source: "RFC 8445 section 11",
         why: "Keepalives hold the NAT's binding open while nothing else is sent. Too many of them cost \
@@ -153,7 +154,7 @@ b1 -> v2: RTP 10.0.0.5:5002 -> 198.51.100.7:6000       <- not the selected pair"
     },
     Rule {
         id: "IC-09",
-        severity: RuleSeverity::Warning,
+        severity: Severity::Warning,
         title: "ICE does not fail before its patience is over, about 39.5 s with default timers, even \
               with nothing left to check.",
         source: "RFC 8863 section 4",

@@ -2,12 +2,13 @@
 //!
 //! Owns the texts of its rules and nothing else: what decides them is elsewhere.
 
-use super::{Decided, Rule, RuleSeverity};
+use super::{Decided, Rule};
+use crate::check::Severity;
 
 pub(super) const OA: &[Rule] = &[
     Rule {
         id: "OA-01",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "A remote offer is applied only in stable or have-remote-offer, a local offer only in \
               stable or have-local-offer.",
         source: "RFC 9429 sections 5.5 and 5.6",
@@ -25,7 +26,7 @@ b1: setRemoteDescription(offer)           <- have-local-offer, InvalidStateError
     },
     Rule {
         id: "OA-02",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "An answer or pranswer is applied only while the offer that it answers is open.",
         source: "RFC 9429 sections 5.5 and 5.6",
         why: "An answer without an open offer belongs to nothing, and the stack throws it away with an \
@@ -43,7 +44,7 @@ v2 -> b1: answer                          <- no offer is open: InvalidStateError
     },
     Rule {
         id: "OA-03",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "Nobody sends a new offer while an offer of its own or of the peer is unanswered.",
         source: "RFC 3264 section 4",
         why: "Two open offers mean that both sides wait for an answer, or that an answer is matched \
@@ -61,7 +62,7 @@ b1 -> v2: offer                           <- the offer of v2 is still unanswered
     },
     Rule {
         id: "OA-04",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "A rollback never comes in stable, carries no SDP, and leaves no pending description.",
         source: "RFC 9429 sections 4.1.10 and 5.7",
         why: "In stable there is nothing to take back, so the call fails and the code after it does not \
@@ -77,7 +78,7 @@ b1: setLocalDescription({type: \"rollback\"})   <- stable: InvalidStateError",
     },
     Rule {
         id: "OA-05",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "A description can be read, and an answer has as many m-sections as its offer, with the same \
               media type and proto at each position.",
         source: "RFC 8866 section 5; RFC 9429 sections 5.1.2 and 5.8.3",
@@ -96,7 +97,7 @@ m=application 9 UDP/DTLS/SCTP ...         m=application 9 UDP/DTLS/SCTP ...",
     },
     Rule {
         id: "OA-06",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "Later offers keep every m-section in its place; a section ends with port 0 and is \
               recycled only there, with a new mid.",
         source: "RFC 3264 section 8; RFC 9429 section 5.2.2",
@@ -114,7 +115,7 @@ offer 2: m=audio (mid 0)   m=video (mid 2)   <- mid 1 is gone, mid 2 has moved",
     },
     Rule {
         id: "OA-07",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "Each offered m-section has a mid of its own that never changes while it lives, and the \
               answer repeats it.",
         source: "RFC 9429 sections 5.2.1, 5.2.2 and 5.3.1",
@@ -132,7 +133,7 @@ answer    m=video 9 ...   a=mid:video     <- not the mid that was offered",
     },
     Rule {
         id: "OA-08",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "The o= line can be read; within a session only its session-version changes, and it rises \
               whenever the text changes.",
         source: "RFC 8866 section 5.2; RFC 9429 sections 5.2.1 and 5.2.2; RFC 3264 section 8",
@@ -149,7 +150,7 @@ offer 2   o=- 716402598133 2 IN IP4 127.0.0.1     a=sendonly   <- version 2 agai
     },
     Rule {
         id: "OA-09",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "The answered BUNDLE group is a subset of the offered one on one transport, and \
               bundle-only stands only in the offer that proposes it.",
         source: "RFC 9429 sections 5.2.2 and 5.3.1; RFC 9143 section 7.3",
@@ -167,7 +168,7 @@ answer    a=group:BUNDLE 0 1 2            <- 2 was not offered in the group
     },
     Rule {
         id: "OA-10",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "A bundle-only m-section has port 0 and neither ICE credentials nor candidates.",
         source: "RFC 9429 section 5.2.1",
         why: "Such a section says that it exists only inside the bundle. With a port or credentials of \
@@ -185,7 +186,7 @@ a=ice-ufrag:F7gI                          <- belongs to the first section of the
     },
     Rule {
         id: "OA-11",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "If the m-section that carries the bundle is rejected, the whole bundle is rejected.",
         source: "RFC 9429 section 5.3.1; RFC 9143 section 7.3.3",
         why: "The first mid of the group carries ICE and DTLS for all the others. If that section is \
@@ -201,7 +202,7 @@ answer    a=group:BUNDLE 0 1              m=audio 0 (mid 0)   m=video 9 (mid 1)
     },
     Rule {
         id: "OA-12",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "The answered direction fits the offered one: sendonly gets recvonly, recvonly gets \
               sendonly, inactive gets inactive; inactive always fits.",
         source: "RFC 3264 section 6.1",
@@ -218,7 +219,7 @@ answer    m=video ...   a=sendonly        <- nobody receives",
     },
     Rule {
         id: "OA-13",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "An offer says a=setup:actpass, an answer active or passive, and a later answer keeps the \
               running association's roles.",
         source: "RFC 9429 sections 5.2.1, 5.3.1 and 5.8.3",
@@ -235,7 +236,7 @@ v2 -> b1: answer    a=setup:actpass       <- nobody is the client",
     },
     Rule {
         id: "OA-14",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "ICE credentials stay the same across descriptions, and change, both of them and on both \
               sides, only for an ICE restart.",
         source: "RFC 9429 sections 5.2.2 and 5.10; RFC 8445 section 9",
@@ -252,7 +253,7 @@ offer 2   a=ice-ufrag:F7gI   a=ice-pwd:kT0b7cVf5eKs1pQmZ2LwYd     <- only the pa
     },
     Rule {
         id: "OA-15",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "ICE credentials have a legal length and alphabet, every transport has a fingerprint, and \
               a=crypto is absent.",
         source: "RFC 9429 sections 5.1.1 and 5.8.3; RFC 8839 section 5.4",
@@ -270,7 +271,7 @@ a=crypto:1 AES_CM_128_HMAC_SHA1_80 ...    <- keys in the signaling, and no a=fin
     },
     Rule {
         id: "OA-16",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "Every accepted m-section shares a format with its offer, its rtx points at a listed \
               format, and its rtcp-fb was offered.",
         source: "RFC 3264 section 6.1; RFC 9429 sections 5.3.1, 5.10 and 5.11",

@@ -2,12 +2,13 @@
 //!
 //! Owns the texts of its rules and nothing else: what decides them is elsewhere.
 
-use super::{Decided, Rule, RuleSeverity};
+use super::{Decided, Rule};
+use crate::check::Severity;
 
 pub(super) const RT: &[Rule] = &[
     Rule {
         id: "RT-01",
-        severity: RuleSeverity::Warning,
+        severity: Severity::Warning,
         title: "An audio offer lists Opus and PCMU or PCMA, a video offer lists VP8 and H.264 constrained \
               baseline.",
         source: "RFC 7874 section 3; RFC 7742 section 5; RFC 9429 section 5.2.1",
@@ -24,7 +25,7 @@ a=rtpmap:98 VP9/90000                     <- neither VP8 nor H.264",
     },
     Rule {
         id: "RT-02",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "rtcp-mux is offered in every media section and kept once negotiated; the policy require \
               has it everywhere, and rtcp-mux-only never stands alone.",
         source: "RFC 9429 section 5.8.3; RFC 8834 section 4.5",
@@ -41,7 +42,7 @@ offer 2   m=video 9 ...   (no a=rtcp-mux)     <- was negotiated, is gone",
     },
     Rule {
         id: "RT-03",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "Every payload type on the wire is negotiated for its section and direction, and with \
               rtcp-mux none is in 64-95.",
         source: "RFC 3264 section 5.1; RFC 5761 section 4",
@@ -58,7 +59,7 @@ b1 -> v2: RTP payload type 102            <- not negotiated with v2",
     },
     Rule {
         id: "RT-04",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "Each RTP packet belongs to exactly one m-section, by its MID extension, SSRC or payload \
               type; an unsignalled SSRC is no error.",
         source: "RFC 9143 section 9.2; RFC 8834 section 4.8",
@@ -78,7 +79,7 @@ b1 -> v2: RTP payload type 96, SSRC 7, no MID     <- camera or screen?",
     },
     Rule {
         id: "RT-05",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "No media comes from a side that is inactive or recvonly, and after a signaled mute or \
               stop its content ends within the stated bound.",
         source: "RFC 3264 section 6.1; greenroom (bound of 1 s unless configured)",
@@ -96,7 +97,7 @@ b1 -> v2: RTP payload type 96, SSRC 7, no MID     <- camera or screen?",
     },
     Rule {
         id: "RT-06",
-        severity: RuleSeverity::Warning,
+        severity: Severity::Warning,
         title: "A sender answers PLI and FIR with a key frame, RTCP flows both ways, and a connection has \
               one CNAME.",
         source: "RFC 8834 sections 4.9, 5.1.1 and 5.1.2",

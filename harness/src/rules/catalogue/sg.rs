@@ -2,12 +2,13 @@
 //!
 //! Owns the texts of its rules and nothing else: what decides them is elsewhere.
 
-use super::{Decided, Rule, RuleSeverity};
+use super::{Decided, Rule};
+use crate::check::Severity;
 
 pub(super) const SG: &[Rule] = &[
     Rule {
         id: "SG-01",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "A message to one peer reaches exactly that peer of the same room, and never another room.",
         source: "greenroom (docs/signaling.md, Negotiating)",
         why: "A description or candidate at the wrong peer breaks two connections at once, and one that \
@@ -24,7 +25,7 @@ server -> v6: offer, from b1              <- another room",
     },
     Rule {
         id: "SG-02",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "The server stamps the sender of a relayed message, and a sender that the client supplies \
               is ignored.",
         source: "greenroom (docs/signaling.md, Negotiating)",
@@ -40,7 +41,7 @@ server -> b1: {\"type\":\"answer\",\"from\":\"v2\",...}       <- v3 speaks as v2
     },
     Rule {
         id: "SG-03",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "A room has one broadcaster; the loser of a race gets a typed error, and frames of a \
               broadcaster that was replaced are refused.",
         source: "greenroom (docs/signaling.md, Joining)",
@@ -58,7 +59,7 @@ server -> v2: broadcaster-joined b4",
     },
     Rule {
         id: "SG-04",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "A message to a peer that is unknown or has left is answered with a typed error within 1 s.",
         source: "greenroom (docs/signaling.md, Errors)",
         why: "Without an error the sender waits for an answer that cannot come, and the user looks at a \
@@ -77,7 +78,7 @@ b1 -> server: offer, to v2
     },
     Rule {
         id: "SG-05",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "From one peer to another messages keep their order without gaps, or a resync is sent \
               explicitly.",
         source: "greenroom (docs/signaling.md, Order and delivery); RFC 8838 section 18",
@@ -94,7 +95,7 @@ v2 receives:         1 offer   3 candidate   4 end-of-candidates     <- 2 is mis
     },
     Rule {
         id: "SG-06",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "Every member who may see a peer hears of its leaving within the heartbeat timeout and one \
               second.",
         source: "greenroom (docs/signaling.md, Who hears of whom)",
@@ -112,7 +113,7 @@ server: heartbeat timeout 10 s
     },
     Rule {
         id: "SG-07",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "Mute and stop set a state with a version; setting it twice changes nothing, and a late \
               joiner gets the current value.",
         source: "greenroom (docs/signaling.md, Muting and stopping)",
@@ -130,7 +131,7 @@ server -> v3: joined, state version 0, nothing muted     <- not the current valu
     },
     Rule {
         id: "SG-08",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "Who breaks the limit for size or rate is closed with 1009 or 1008, and the other members \
               notice nothing.",
         source: "greenroom (docs/signaling.md, Close codes); RFC 6455 section 7.4",

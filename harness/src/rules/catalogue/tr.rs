@@ -2,12 +2,13 @@
 //!
 //! Owns the texts of its rules and nothing else: what decides them is elsewhere.
 
-use super::{Decided, Rule, RuleSeverity};
+use super::{Decided, Rule};
+use crate::check::Severity;
 
 pub(super) const TR: &[Rule] = &[
     Rule {
         id: "TR-01",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "A candidate is applied after the description that it belongs to; one that comes early is \
               kept, not lost.",
         source: "W3C webrtc-pc, addIceCandidate",
@@ -26,7 +27,7 @@ b1 -> v2: offer (ufrag F7gI)",
     },
     Rule {
         id: "TR-02",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "A candidate for an unknown mid or index is refused alone, and the session goes on.",
         source: "W3C webrtc-pc, addIceCandidate; RFC 9429 section 4.1.19",
         why: "The stack answers with OperationError, and nothing else is wrong. An application that \
@@ -43,7 +44,7 @@ v2: pc.close()                            <- one bad candidate ends the session"
     },
     Rule {
         id: "TR-03",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "A candidate that is not empty names its m-section by sdpMid or sdpMLineIndex, and where \
               it has both the mid counts.",
         source: "RFC 9429 sections 3.5.2.1 and 4.1.19",
@@ -60,7 +61,7 @@ v2: pc.close()                            <- one bad candidate ends the session"
     },
     Rule {
         id: "TR-04",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "A candidate's usernameFragment is that of an applied remote description; candidates from \
               before a restart are discarded.",
         source: "W3C webrtc-pc, addIceCandidate; RFC 9429 section 3.5.2.1",
@@ -78,7 +79,7 @@ b1 -> v2: candidate, usernameFragment \"F7gI\"   <- a generation that is over",
     },
     Rule {
         id: "TR-05",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "Signaling delivers candidates and end-of-candidates exactly once and in order, in each \
               direction.",
         source: "RFC 8838 section 18",
@@ -95,7 +96,7 @@ v2 receives:  candidate 1, end-of-candidates, candidate 2     <- not in the orde
     },
     Rule {
         id: "TR-06",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "After end-of-candidates no candidate follows in that generation, and a receiver ignores \
               one that does.",
         source: "RFC 8838 sections 13 and 14",
@@ -113,7 +114,7 @@ b1 -> v2: candidate (relay)               <- after the end of its generation",
     },
     Rule {
         id: "TR-07",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "End-of-candidates names its generation, and means one mid, or all of them when mid and \
               index are null.",
         source: "RFC 8838 section 13; RFC 9429 section 4.1.19",
@@ -129,7 +130,7 @@ b1 -> v2: {\"type\":\"end-of-candidates\"}    <- of which generation? It was tha
     },
     Rule {
         id: "TR-08",
-        severity: RuleSeverity::Error,
+        severity: Severity::Error,
         title: "Once a pair is nominated, no new candidate is signaled in the same ICE session.",
         source: "RFC 8838 section 13",
         why: "With the nomination the session has its path, and late candidates are not considered any \
@@ -146,7 +147,7 @@ b1 -> v2: candidate 203.0.113.9                     <- too late for this session
     },
     Rule {
         id: "TR-09",
-        severity: RuleSeverity::Warning,
+        severity: Severity::Warning,
         title: "An offer carries ice-options trickle and ice2, an answer only what was offered, and who \
               does not trickle gets all candidates at once.",
         source: "RFC 9429 sections 5.2.1 and 5.3.1; RFC 8840",
