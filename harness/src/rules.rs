@@ -28,6 +28,7 @@ use self::words::{connection_of, described, summary};
 use crate::check::Severity;
 use crate::engine::{ConnectionState, IceConnectionState};
 use crate::media::kind::MediaKind;
+use crate::trace::label::{is_run, server_client};
 use crate::trace::{FrameWay, TraceEvent, TraceKind};
 
 pub use finding::{Cause, CauseKind, Diagnosis, EventRef, RuleFinding};
@@ -74,10 +75,8 @@ impl Checker {
     pub fn observe(&mut self, event: &TraceEvent) {
         self.number += 1;
         self.end_us = self.end_us.max(event.at_us);
-        if event.peer == "run" || event.peer.ends_with("/run") {
-            return;
-        }
-        if event.peer == "server" || event.peer.starts_with("server/") || event.peer.contains("/server/") {
+        // What a server saw is drawn, and judged at the bots.
+        if is_run(&event.peer) || server_client(&event.peer).is_some() {
             return;
         }
         match &event.event {

@@ -3,6 +3,7 @@
 //! Owns the event format, redaction, the recorder, and the reader of what it wrote. It holds every control event, every anomaly and
 //! one media summary per viewer and second; never one line per packet. It judges nothing.
 
+pub(crate) mod label;
 mod read;
 mod record;
 mod redact;

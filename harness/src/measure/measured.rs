@@ -67,7 +67,7 @@ pub struct Measured {
     pub delays: Delays,
     /// From the first to the last viewer that completed a frame.
     pub fanout_skew: Option<Summary>,
-    /// The signaling server that the run brought, when it ended without being asked to.
+    /// The signaling server that the run brought or started, when it ended without being asked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_ended: Option<ServerEnded>,
     /// Planted faults that met nothing to damage, such as `late-candidates at viewer-1`.

@@ -1,7 +1,8 @@
 //! The network under the peer connections: sockets, the tap on every datagram, and impairment.
 //!
-//! Owns what happens between a stack and its socket. [`tap`] reads, [`stun`] and [`dtls`] know what is in clear, [`impair`] and `filter` decide, `watched` does
-//! the I/O, `sim` does it in memory and in virtual time; none of them knows signaling or media beyond the first bytes of a datagram.
+//! Owns what happens between a stack and its socket. [`tap`] reads, [`stun`] and [`dtls`] know what is in clear, `filter`
+//! asks a fault and [`impair`] decides, [`ports`] and `watched` do the I/O, `sim` does it in memory and in virtual time; none
+//! of them knows signaling or media beyond the first bytes of a datagram.
 
 pub(crate) mod connecting;
 pub mod dtls;

@@ -20,6 +20,7 @@ use self::columns::Columns;
 use self::fitted::fitted;
 use self::frame::{Frame, FrameKind, clipped};
 use crate::rules::Diagnosis;
+use crate::trace::label::{is_called, is_run, last_part, room_of, server_client};
 use crate::trace::{FrameWay, TraceEvent, TraceKind};
 
 /// Steps that are kept.
@@ -153,7 +154,7 @@ impl Ladder {
         self.number += 1;
         self.end_us = self.end_us.max(event.at_us);
         let label = event.peer.as_str();
-        if last_part(label) == "run" {
+        if is_run(label) {
             if let TraceKind::Action { action } = &event.event {
                 let action = serde_json::to_string(action).unwrap_or_default();
                 let text = format!("the run does: {}", clipped(&action, 60));
@@ -389,25 +390,4 @@ impl Step {
     fn number(&self) -> u64 {
         self.numbers.first().copied().unwrap_or_default()
     }
-}
-
-/// The name of a server's client, if the label is one of a server.
-fn server_client(label: &str) -> Option<&str> {
-    if last_part(label) == "server" {
-        return Some("");
-    }
-    let (before, client) = label.rsplit_once('/')?;
-    (last_part(before) == "server").then_some(client)
-}
-
-fn last_part(label: &str) -> &str {
-    label.rsplit_once('/').map_or(label, |(_, last)| last)
-}
-
-fn room_of(label: &str) -> &str {
-    label.rsplit_once('/').map_or("", |(room, _)| room)
-}
-
-fn is_called(label: &str, name: &str) -> bool {
-    label == name || last_part(label) == name
 }

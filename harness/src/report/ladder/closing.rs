@@ -5,11 +5,12 @@
 use super::columns::natural;
 use super::draw::{WIDTH, wrapped};
 use super::frame::clipped;
-use super::{Columns, Ladder, is_called};
+use super::{Columns, Ladder};
 use std::collections::BTreeSet;
 
 use crate::check::Severity;
 use crate::rules::{Diagnosis, EventRef, RuleFinding};
+use crate::trace::label::is_called;
 
 /// Causes that are written out.
 const MAX_CAUSES: usize = 8;

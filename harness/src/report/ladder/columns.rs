@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::draw::{self, Canvas, Shape};
 use super::fitted::Block;
 use super::frame::{FrameKind, clipped};
-use super::{Ladder, MAX_STEPS, Step, What, is_called};
+use super::{Ladder, MAX_STEPS, Step, What};
 use crate::check::Severity;
 use crate::rules::Diagnosis;
 use crate::trace::FrameWay;
+use crate::trace::label::is_called;
 
 /// Columns that are drawn.
 const MAX_COLUMNS: usize = 6;
