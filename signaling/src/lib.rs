@@ -45,7 +45,7 @@ pub use client::{
     BotGone, Client, ClientConfig, ClientError, ClientEvents, ClientHandle, ClientTarget, Injector,
     SendError, SignalingPeer, TimedEvent,
 };
-pub use dialect::{DecodeError, Dialect, EncodeError, Native, Traits};
+pub use dialect::{DecodeError, Dialect, DialectName, EncodeError, Native, Traits, UnknownDialect};
 pub use filter::{FrameFate, FrameFilter, LateFrame};
 pub use ids::{InvalidRoomId, PeerId, Role, RoomId};
 pub use observe::{Direction, FrameObserver, ObservedFrame};

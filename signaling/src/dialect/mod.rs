@@ -2,10 +2,12 @@
 //!
 //! Pure: no clock, socket or randomness. One file per dialect; the enum below is the only place that lists them.
 
+mod name;
 mod native;
 
 use crate::{Command, Event, Role};
 
+pub use name::{DialectName, UnknownDialect};
 pub use native::Native;
 
 /// What a bot must know of a protocol beyond its messages.

@@ -1,0 +1,120 @@
+//! What dialects are called, in flags, files and reports. Knows nothing of what they say.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// The name of a built-in dialect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum DialectName {
+    /// greenroom's own protocol (docs/signaling.md).
+    #[default]
+    Native,
+    /// One broadcaster and its viewers, `{type: …}` without addresses. Also called `tutorial-28`.
+    BroadcastWs,
+    /// Every text frame to everybody else: a call of two.
+    Relay,
+    /// The same as one Socket.IO event, `signalingMessage`.
+    SocketioRelay,
+    /// One host and its viewers as Socket.IO events that name the viewer.
+    SocketioRooms,
+    /// The VideoRoom of Janus, over its WebSocket transport.
+    Janus,
+    /// Ingest over HTTP (RFC 9725).
+    Whip,
+    /// Playback over HTTP (draft-ietf-wish-whep-03).
+    Whep,
+}
+
+impl DialectName {
+    /// Every one.
+    pub const ALL: [Self; 8] = [
+        Self::Native,
+        Self::BroadcastWs,
+        Self::Relay,
+        Self::SocketioRelay,
+        Self::SocketioRooms,
+        Self::Janus,
+        Self::Whip,
+        Self::Whep,
+    ];
+
+    /// The name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::BroadcastWs => "broadcast-ws",
+            Self::Relay => "relay",
+            Self::SocketioRelay => "socketio-relay",
+            Self::SocketioRooms => "socketio-rooms",
+            Self::Janus => "janus",
+            Self::Whip => "whip",
+            Self::Whep => "whep",
+        }
+    }
+}
+
+impl fmt::Display for DialectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A name that no dialect has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no dialect is called {name:?}; there are {}", all())]
+pub struct UnknownDialect {
+    /// What was asked for.
+    pub name: String,
+}
+
+fn all() -> String {
+    DialectName::ALL.map(DialectName::as_str).join(", ")
+}
+
+impl FromStr for DialectName {
+    type Err = UnknownDialect;
+
+    fn from_str(name: &str) -> Result<Self, UnknownDialect> {
+        if name == "tutorial-28" {
+            return Ok(Self::BroadcastWs);
+        }
+        let known = Self::ALL.into_iter().find(|known| known.as_str() == name);
+        known.ok_or_else(|| UnknownDialect {
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl TryFrom<String> for DialectName {
+    type Error = UnknownDialect;
+
+    fn try_from(name: String) -> Result<Self, UnknownDialect> {
+        name.parse()
+    }
+}
+
+impl From<DialectName> for String {
+    fn from(name: DialectName) -> Self {
+        name.as_str().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_read_as_it_is_written_and_others_are_refused_with_what_there_is() {
+        for name in DialectName::ALL {
+            assert_eq!(name.as_str().parse(), Ok(name));
+        }
+        assert_eq!("tutorial-28".parse(), Ok(DialectName::BroadcastWs));
+        let error = "sip".parse::<DialectName>().unwrap_err().to_string();
+        assert!(
+            error.contains("\"sip\"") && error.contains("broadcast-ws"),
+            "{error}"
+        );
+    }
+}
