@@ -14,6 +14,7 @@ mod validate;
 
 use std::time::Duration;
 
+use greenroom_signaling::DialectName;
 use serde::{Deserialize, Serialize};
 
 use crate::net::impair::Impairment;
@@ -40,6 +41,8 @@ pub struct Scenario {
     /// A server under test that the run starts and stops. Default: it is there, or it is greenroom's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exec: Option<ExecSpec>,
+    /// What the bots speak to the signaling server, and greenroom's own server to them. Default: native.
+    pub dialect: DialectName,
     /// Rooms, each with its own broadcaster. Default: one room `greenroom` with four viewers.
     pub rooms: Vec<RoomSpec>,
     /// Which bots this process runs. Default: all.
@@ -79,6 +82,7 @@ impl Default for Scenario {
         Self {
             seed: 1,
             exec: None,
+            dialect: DialectName::Native,
             rooms: vec![RoomSpec::default()],
             role: RoleSelection::All,
             media: MediaSpec::default(),

@@ -45,7 +45,10 @@ pub use client::{
     BotGone, Client, ClientConfig, ClientError, ClientEvents, ClientHandle, ClientTarget, Injector,
     SendError, SignalingPeer, TimedEvent,
 };
-pub use dialect::{DecodeError, Dialect, DialectName, EncodeError, Native, Traits, UnknownDialect};
+pub use dialect::{
+    BroadcastWs, DecodeError, Dialect, DialectName, EncodeError, Native, Output, Relay, SocketioRelay,
+    SocketioRooms, Traits, UnknownDialect, UnspokenDialect,
+};
 pub use filter::{FrameFate, FrameFilter, LateFrame};
 pub use ids::{InvalidRoomId, PeerId, Role, RoomId};
 pub use observe::{Direction, FrameObserver, ObservedFrame};

@@ -26,8 +26,10 @@ pub struct ObservedFrame<'a> {
     pub connection: u64,
     /// The peer on that connection, once a server has named it; a client says `None`.
     pub peer: Option<&'a PeerId>,
-    /// The text.
+    /// The text; empty for what the protocol has no word for.
     pub text: &'a str,
+    /// What it means, as messages of greenroom's own protocol; empty where the text is one itself, or says nothing.
+    pub means: &'a [String],
 }
 
 /// Called with each text frame, on the task of its connection: hand it on and return.

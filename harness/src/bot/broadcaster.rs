@@ -69,7 +69,7 @@ pub(crate) async fn run(
     let dialed = tokio::select! {
         biased;
         () = told_to_leave(&mut commands) => return (record, sources),
-        dialed = shared.dialer.connect(config) => dialed,
+        dialed = shared.dialer.connect(&label, config) => dialed,
     };
     let (signaling, mut incoming) = match dialed {
         Ok(connected) => connected,

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_signaling::{
-    BotGone, ClientConfig, ClientError, ClientEvents, ClientHandle, ClientTarget, Command, Dialect, Event,
-    SignalingPeer,
+    BotGone, ClientConfig, ClientError, ClientEvents, ClientHandle, ClientTarget, Command, Dialect,
+    DialectName, Event, SignalingPeer, UnspokenDialect,
 };
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -39,6 +39,7 @@ pub struct Dialer {
     client: Option<CallersClient>,
     /// Of the handshake.
     headers: Vec<(String, String)>,
+    dialect: DialectName,
 }
 
 impl std::fmt::Debug for Dialer {
@@ -173,6 +174,9 @@ pub enum DialError {
     /// A byte stream, but no WebSocket.
     #[error(transparent)]
     Handshake(#[from] ClientError),
+    /// Bots do not speak the protocol.
+    #[error(transparent)]
+    Unspoken(#[from] UnspokenDialect),
 }
 
 impl Dialer {
@@ -236,6 +240,7 @@ impl Dialer {
             open: Arc::new(move || Box::pin(open())),
             client: None,
             headers: Vec::new(),
+            dialect: DialectName::Native,
         }
     }
 
@@ -245,6 +250,11 @@ impl Dialer {
             client: Some(client),
             ..self
         }
+    }
+
+    /// The same, in another protocol.
+    pub(crate) fn with_dialect(self, dialect: DialectName) -> Self {
+        Self { dialect, ..self }
     }
 
     async fn open(&self) -> Result<Box<dyn ByteStream>, DialError> {
@@ -269,9 +279,10 @@ impl Dialer {
         &self.url
     }
 
-    /// Opens a stream and shakes hands.
+    /// Opens a stream and shakes hands, for a bot of this name.
     pub(crate) async fn connect(
         &self,
+        me: &str,
         config: ClientConfig,
     ) -> Result<(ClientHandle, ClientEvents), DialError> {
         if let Some(client) = &self.client {
@@ -280,12 +291,13 @@ impl Dialer {
                 (client.0)(SignalingBot { peer, dialer })
             }));
         }
+        let dialect = Dialect::named(self.dialect, me.into())?;
         let stream = self.open().await?;
         let target = ClientTarget {
             url: self.asked.clone(),
             headers: self.headers.clone(),
         };
-        let connected = greenroom_signaling::Client::connect(stream, target, Dialect::native(), config).await;
+        let connected = greenroom_signaling::Client::connect(stream, target, dialect, config).await;
         connected.map_err(|error| error.under(&self.url).into())
     }
 }

@@ -67,7 +67,7 @@ async fn run_now(
         () = told_to_end(&mut commands) => {
             return ViewerRecord::new(label, spec.number, join, None);
         }
-        dialed = shared.dialer.connect(config) => dialed,
+        dialed = shared.dialer.connect(&label, config) => dialed,
     };
     let (signaling, mut incoming) = match dialed {
         Ok(connected) => connected,

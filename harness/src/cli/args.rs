@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Parser, Subcommand, ValueEnum};
 use greenroom_fixtures::Size;
+use greenroom_signaling::DialectName;
 
 use super::access::AccessArgs;
 use super::fault::FaultCommand;
@@ -74,7 +75,8 @@ pub(super) enum Command {
     greenroom run ws://10.0.0.5:3000/ --impair lte\n  \
     greenroom run --codec vp8 --video clip.ivf --data-channel\n  \
     greenroom run call.toml ws://10.0.0.5:3000/ --duration 5s\n  \
-    greenroom run ws://127.0.0.1:3000/ --exec 'node server.js'\n\n\
+    greenroom run ws://127.0.0.1:3000/ --exec 'node server.js'\n  \
+    greenroom run ws://127.0.0.1:3000/ --dialect broadcast-ws\n\n\
     Broadcaster and viewers in two processes are one run when they share a ledger:\n  \
     greenroom serve --listen 127.0.0.1:3000 &\n  \
     greenroom run ws://127.0.0.1:3000/ --role broadcaster --viewers 50 --ledger ledger.jsonl &\n  \
@@ -84,6 +86,16 @@ pub(super) struct RunArgs {
     /// .toml. Flags win over what the file says
     #[arg(value_name = "SCENARIO.toml|URL", num_args = 0..=2)]
     pub(super) targets: Vec<String>,
+
+    /// What the server speaks: native, broadcast-ws (also tutorial-28), relay, socketio-relay or socketio-rooms;
+    /// docs/dialects.md has their messages
+    #[arg(
+        long,
+        env = "GREENROOM_DIALECT",
+        default_value = "native",
+        value_name = "NAME"
+    )]
+    pub(super) dialect: DialectName,
 
     /// Room in which the bots meet
     #[arg(

@@ -14,7 +14,7 @@ use crate::check::Verdict;
 use crate::net::model::{AccessSpec, LinkSpec, NatKind, NetworkFile, NetworkPreset};
 use crate::report::Report;
 use crate::run::{Run, RunError};
-use crate::scenario::{ExecSpec, RoleSelection, Scenario};
+use crate::scenario::{Action, ExecSpec, RoleSelection, Scenario};
 
 /// Does the runs that the flags ask for; gives the worst exit code.
 pub(super) async fn run(args: RunArgs, given: &Given) -> u8 {
@@ -161,6 +161,9 @@ impl Plan {
             }
             None => over(without_file(args), args, |_| true)?,
         };
+        if scenario.dialect.is_for_two() && file.is_none() && !given.has("viewers") {
+            scenario.rooms.iter_mut().for_each(|room| room.viewers = 1);
+        }
         if let Some(sim) = &args.sim {
             scenario.network.sim = Some(network(sim)?);
         }
@@ -216,7 +219,9 @@ fn without_file(args: &RunArgs) -> Scenario {
         // Somebody else's broadcaster has its own plans.
         RoleSelection::Viewers => Vec::new(),
         RoleSelection::All | RoleSelection::Broadcaster => {
-            Scenario::default_timeline(args.warmup, args.duration)
+            let mut timeline = Scenario::default_timeline(args.warmup, args.duration);
+            timeline.retain(|timed| args.dialect.has_chat() || !matches!(timed.action, Action::Chat { .. }));
+            timeline
         }
     };
     Scenario {
@@ -243,6 +248,7 @@ fn over(mut scenario: Scenario, args: &RunArgs, counts: impl Fn(&str) -> bool) -
             }
         }
     }
+    set("dialect", &mut || scenario.dialect = args.dialect);
     set("viewers", &mut || {
         for room in &mut scenario.rooms {
             room.viewers = args.viewers;

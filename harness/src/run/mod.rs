@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_fixtures::Size;
+use greenroom_signaling::DialectName;
 use thiserror::Error;
 
 use self::server::CallersServer;
@@ -294,6 +295,12 @@ impl Run {
             .rooms
             .iter_mut()
             .for_each(|room| room.viewers = viewers);
+        self
+    }
+
+    /// What the bots speak to the signaling server, and greenroom's own server to them. Default: native.
+    pub fn dialect(mut self, dialect: DialectName) -> Self {
+        self.scenario.dialect = dialect;
         self
     }
 

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
+use greenroom_signaling::DialectName;
+
 use super::exec::Executed;
 use super::ledger_file::{LedgerFile, LedgerFollower};
 use super::room::RoomRun;
@@ -88,6 +90,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
     };
     let met_in_memory = meeting.is_in_memory();
     let (dialer, server) = meeting.start(&trace);
+    let dialer = dialer.with_dialect(scenario.dialect);
     let dialer = match run.signaling {
         Some(client) => dialer.with_client(client),
         None => dialer,
@@ -216,6 +219,22 @@ fn refuse_what_would_not_happen(
         return Err(RunError::Unsupported(
             "signaling faults are about frames, and a signaling client of your own has none that greenroom sees; \
              leave one of both out",
+        ));
+    }
+    if scenario.dialect != DialectName::Native && !scenario.wire_faults.is_empty() {
+        return Err(RunError::Unsupported(
+            "faults by name change messages of greenroom's own protocol; leave the dialect or the fault out",
+        ));
+    }
+    if !scenario.dialect.names_rooms() && scenario.rooms.len() > 1 {
+        return Err(RunError::Unsupported(
+            "the dialect does not name rooms, so a server has one; leave one room in the scenario",
+        ));
+    }
+    let most_viewers = scenario.rooms.iter().map(|room| scenario.viewers_of(room)).max();
+    if scenario.dialect.is_for_two() && most_viewers.is_some_and(|viewers| viewers > 1) {
+        return Err(RunError::Unsupported(
+            "a server of this dialect gives every frame to everybody else, which works for two; use --viewers 1",
         ));
     }
     Ok(())

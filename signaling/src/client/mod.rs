@@ -4,13 +4,14 @@
 
 mod custom;
 mod handshake;
+mod speaker;
 mod task;
 mod wire;
 
 use std::{
     fmt,
     future::Future,
-    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
@@ -20,15 +21,15 @@ use tokio::{
     task::AbortHandle,
     time::Instant,
 };
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::{
-    CloseReason, Command, Dialect, Direction, EncodeError, Event, FrameFilter, FrameObserver, QueueLimits,
-    outbox::{Outbox, PushError},
+    CloseReason, Command, Dialect, DialectName, Direction, EncodeError, Event, FrameFilter, FrameObserver,
+    QueueLimits, outbox::Outbox,
 };
 
 pub use custom::{BotGone, SignalingPeer};
 pub use handshake::ClientError;
+use speaker::Speaker;
 use wire::Wire;
 
 /// Where the WebSocket handshake goes.
@@ -129,7 +130,7 @@ enum Handle {
     Socket {
         outbox: Arc<Outbox<Ask>>,
         wire: Arc<Wire>,
-        dialect: Arc<Mutex<Dialect>>,
+        speaker: Arc<Speaker>,
         task: AbortHandle,
     },
     /// Somebody else's client.
@@ -154,7 +155,7 @@ impl Injector {
     /// The client is seen to send this, and its server never gets it: what a server makes of it is to be played too.
     pub fn seen_to_send(&self, text: &str) {
         if let Some(wire) = self.0.upgrade() {
-            wire.observe_sent(Instant::now(), text);
+            wire.observe(Direction::Sent, text, &[]);
         }
     }
 }
@@ -186,24 +187,30 @@ impl Client {
     /// [`ClientError`] when no WebSocket came of it; the stream is dropped.
     pub async fn connect<S>(
         stream: S,
-        target: ClientTarget,
+        mut target: ClientTarget,
         dialect: Dialect,
         config: ClientConfig,
     ) -> Result<(ClientHandle, ClientEvents), ClientError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        target.url = dialect.endpoint(&target.url);
         let socket = handshake::shake(stream, target, &config).await?;
         let (sender, events) = mpsc::channel(config.event_queue.max(1));
         let outbox = Arc::new(Outbox::new(config.send_queue));
-        let dialect = Arc::new(Mutex::new(dialect));
+        let translates = dialect.name() != DialectName::Native;
+        let speaker = Arc::new(Speaker::new(dialect));
         let closed = Arc::new(OnceLock::new());
-        let wire = Arc::new(Wire::new(config.filter.clone(), config.observer.clone()));
+        let wire = Arc::new(Wire::new(
+            config.filter.clone(),
+            config.observer.clone(),
+            translates,
+        ));
         let task = task::Task {
             config,
             outbox: outbox.clone(),
             wire: wire.clone(),
-            dialect: dialect.clone(),
+            speaker: speaker.clone(),
             events: sender,
             closed: closed.clone(),
         };
@@ -211,7 +218,7 @@ impl Client {
         let handle = Handle::Socket {
             outbox: outbox.clone(),
             wire: wire.clone(),
-            dialect,
+            speaker,
             task,
         };
         let events = ClientEvents {
@@ -252,39 +259,21 @@ impl ClientHandle {
     /// # Errors
     /// [`SendError`]; nothing of the command was sent, unless a filter let a part of it take its time.
     pub fn send(&self, command: Command) -> Result<(), SendError> {
-        let (outbox, wire, dialect) = match &*self.shared {
+        match &*self.shared {
             Handle::Socket {
                 outbox,
                 wire,
-                dialect,
+                speaker,
                 ..
-            } => (outbox, wire, dialect),
-            Handle::Custom { commands, .. } => {
-                return commands.try_send(command).map_err(|error| match error {
-                    mpsc::error::TrySendError::Closed(_) => SendError::Closed,
-                    mpsc::error::TrySendError::Full(_) => SendError::Full {
-                        messages: commands.max_capacity(),
-                        bytes: 0,
-                    },
-                });
-            }
-        };
-        // Held until the frames are queued: a dialect that numbers its messages must see them leave in that order.
-        let mut dialect = dialect.lock().unwrap_or_else(PoisonError::into_inner);
-        let frames = dialect.encode(&command)?;
-        outbox
-            .push(
-                frames
-                    .into_iter()
-                    .flat_map(|frame| wire.pass(Direction::Sent, Utf8Bytes::from(frame))),
-            )
-            .map_err(|error| match error {
-                PushError::Closed => SendError::Closed,
-                PushError::Full(full) => SendError::Full {
-                    messages: full.messages,
-                    bytes: full.bytes,
+            } => speaker.say(&command, wire, outbox),
+            Handle::Custom { commands, .. } => commands.try_send(command).map_err(|error| match error {
+                mpsc::error::TrySendError::Closed(_) => SendError::Closed,
+                mpsc::error::TrySendError::Full(_) => SendError::Full {
+                    messages: commands.max_capacity(),
+                    bytes: 0,
                 },
-            })
+            }),
+        }
     }
 
     /// Drops the stream without a close frame, as a killed process would, as soon as the runtime gets to it.

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     pin::pin,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
 use tokio::{
@@ -13,9 +13,9 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes, protocol::frame::coding::CloseCode};
 
-use super::{Ask, ClientConfig, TimedEvent, wire::Wire};
+use super::{Ask, ClientConfig, SendError, TimedEvent, speaker::Speaker, wire::Wire};
 use crate::{
-    CloseReason, DecodeError, Dialect, Direction, Event, ObservedFrame,
+    CloseReason, DecodeError, Direction, Event,
     outbox::Outbox,
     socket::{Ending, Socket, Turn},
 };
@@ -24,7 +24,7 @@ pub(super) struct Task {
     pub(super) config: ClientConfig,
     pub(super) outbox: Arc<Outbox<Ask>>,
     pub(super) wire: Arc<Wire>,
-    pub(super) dialect: Arc<Mutex<Dialect>>,
+    pub(super) speaker: Arc<Speaker>,
     pub(super) events: mpsc::Sender<TimedEvent>,
     pub(super) closed: Arc<OnceLock<(Instant, CloseReason)>>,
 }
@@ -52,7 +52,7 @@ impl Task {
         self.give_out(waiting).await;
         self.outbox.shut();
         let limit = self.config.close_timeout;
-        let sent = |text: &str| self.observe(Direction::Sent, text);
+        let sent = |text: &str| self.wire.written(text);
         let reason = match end {
             End::Polite => {
                 socket
@@ -80,8 +80,10 @@ impl Task {
     async fn give_out(&self, mut waiting: VecDeque<TimedEvent>) {
         let now = Instant::now();
         for text in self.wire.take_received() {
-            self.hear(&text, now, &mut waiting);
+            // Whatever it would answer to them, there is nobody to hear it any more.
+            let _ = self.hear(&text, now, &mut waiting);
         }
+        waiting.extend(self.speaker.take_told());
         let giving = async {
             for event in waiting {
                 if self.events.send(event).await.is_err() {
@@ -101,7 +103,7 @@ impl Task {
         let mut alarm = pin!(sleep_until(ping.min(heard + self.config.idle_timeout)));
         let mut stalled = false;
         loop {
-            let sent = |text: &str| self.observe(Direction::Sent, text);
+            let sent = |text: &str| self.wire.written(text);
             let until = self.wire.stalled_until(Instant::now());
             if std::mem::replace(&mut stalled, until.is_some()) {
                 // Nobody listened, so silence says nothing.
@@ -111,8 +113,10 @@ impl Task {
                 tokio::select! {
                     biased;
                     turn = socket.write_only(&self.outbox, sent) => Some(turn),
-                    () = self.wire.due() => {
-                        self.carry(waiting);
+                    () = self.wire.due(self.speaker.alarm()) => {
+                        if let Some(end) = self.carry(waiting) {
+                            return end;
+                        }
                         continue;
                     }
                     () = sleep_until(until) => continue,
@@ -122,8 +126,10 @@ impl Task {
                     // What has come is read before silence counts.
                     biased;
                     turn = socket.turn(&self.outbox, sent) => Some(turn),
-                    () = self.wire.due() => {
-                        self.carry(waiting);
+                    () = self.wire.due(self.speaker.alarm()) => {
+                        if let Some(end) = self.carry(waiting) {
+                            return end;
+                        }
                         continue;
                     }
                     () = &mut alarm => None,
@@ -139,8 +145,10 @@ impl Task {
                         continue;
                     }
                     turn = socket.write_only(&self.outbox, sent) => Some(turn),
-                    () = self.wire.due() => {
-                        self.carry(waiting);
+                    () = self.wire.due(self.speaker.alarm()) => {
+                        if let Some(end) = self.carry(waiting) {
+                            return end;
+                        }
                         continue;
                     }
                     () = &mut alarm => None,
@@ -180,7 +188,9 @@ impl Task {
         match message {
             Message::Text(text) => {
                 for text in self.wire.pass(Direction::Received, text) {
-                    self.hear(&text, at, waiting);
+                    if let Err(end) = self.hear(&text, at, waiting) {
+                        return Some(end);
+                    }
                 }
                 None
             }
@@ -204,41 +214,46 @@ impl Task {
         }
     }
 
-    /// Carries on the frames that are due.
-    fn carry(&self, waiting: &mut VecDeque<TimedEvent>) {
+    /// Carries on the frames that are due, and what the dialect does although nothing comes.
+    fn carry(&self, waiting: &mut VecDeque<TimedEvent>) -> Option<End> {
         let now = Instant::now();
         while let Some((direction, text)) = self.wire.take_due(now) {
             match direction {
-                Direction::Received => self.hear(&text, now, waiting),
+                Direction::Received => {
+                    if let Err(end) = self.hear(&text, now, waiting) {
+                        return Some(end);
+                    }
+                }
                 // One that does not fit is lost: it had left its sender.
                 Direction::Sent => drop(self.outbox.push([text])),
             }
         }
-    }
-
-    fn hear(&self, text: &Utf8Bytes, at: Instant, waiting: &mut VecDeque<TimedEvent>) {
-        self.observe(Direction::Received, text);
-        let decoded = self
-            .dialect
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .decode(text);
-        let events = decoded.unwrap_or_else(|error| vec![Event::Undecodable(error)]);
-        waiting.extend(events.into_iter().map(|event| TimedEvent { at, event }));
-    }
-
-    fn observe(&self, direction: Direction, text: &str) {
-        if direction == Direction::Sent && self.wire.filters() {
-            return;
+        match self.speaker.due(now, &self.wire, &self.outbox) {
+            Ok(told) => {
+                waiting.extend(told);
+                None
+            }
+            Err(error) => stuck(error),
         }
-        if let Some(observer) = &self.config.observer {
-            observer.observe(&ObservedFrame {
-                at: Instant::now(),
-                direction,
-                connection: 0,
-                peer: None,
-                text,
-            });
+    }
+
+    fn hear(&self, text: &Utf8Bytes, at: Instant, waiting: &mut VecDeque<TimedEvent>) -> Result<(), End> {
+        match self.speaker.hear(at, text, &self.wire, &self.outbox) {
+            Ok(told) => {
+                waiting.extend(told);
+                Ok(())
+            }
+            Err(error) => stuck(error).map_or(Ok(()), Err),
+        }
+    }
+}
+
+/// A connection whose protocol cannot say what it must is of no use; one that is closing anyway says so itself.
+fn stuck(error: SendError) -> Option<End> {
+    match error {
+        SendError::Closed => None,
+        error @ (SendError::Full { .. } | SendError::Encode(_)) => {
+            Some(End::Gone(CloseReason::Io(error.to_string())))
         }
     }
 }

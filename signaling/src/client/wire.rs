@@ -1,6 +1,6 @@
 //! Between a client's dialect and its socket: frames that a filter lets take their time, and a reader that stalls.
 //!
-//! Owns the frames under way and their order. Writes and reads nothing itself.
+//! Owns the frames under way and their order, and what an observer sees of them. Writes and reads nothing itself.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,9 @@ use tokio::{
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::Ask;
-use crate::{Direction, FrameFate, FrameFilter, FrameObserver, ObservedFrame, outbox::Outbox};
+use crate::{
+    Command, Direction, Event, FrameFate, FrameFilter, FrameObserver, ObservedFrame, dialect, outbox::Outbox,
+};
 
 /// Frames that may be under way; more are lost.
 const MAX_UNDER_WAY: usize = 16_384;
@@ -24,6 +26,8 @@ const MAX_UNDER_WAY: usize = 16_384;
 pub(super) struct Wire {
     filter: Option<FrameFilter>,
     observer: Option<FrameObserver>,
+    /// Frames of this dialect do not say themselves what they mean.
+    translates: bool,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -37,10 +41,15 @@ struct State {
 }
 
 impl Wire {
-    pub(super) fn new(filter: Option<FrameFilter>, observer: Option<FrameObserver>) -> Self {
+    pub(super) fn new(
+        filter: Option<FrameFilter>,
+        observer: Option<FrameObserver>,
+        translates: bool,
+    ) -> Self {
         Self {
             filter,
             observer,
+            translates,
             ..Self::default()
         }
     }
@@ -55,9 +64,6 @@ impl Wire {
             return vec![frame];
         };
         let now = Instant::now();
-        if direction == Direction::Sent {
-            self.observe_sent(now, &frame);
-        }
         let FrameFate::Instead(instead) = filter.decide(now, direction, &frame) else {
             return vec![frame];
         };
@@ -75,21 +81,57 @@ impl Wire {
         at_once
     }
 
-    /// Whether sent frames are observed as they are sent, and not as they are written.
-    pub(super) fn filters(&self) -> bool {
-        self.filter.is_some()
+    /// A frame was sent: seen now if the socket will not show it as it is, or what it means.
+    pub(super) fn sent(&self, text: &str, says: Option<&Command>) {
+        if self.filter.is_some() || self.translates {
+            self.observe(Direction::Sent, text, &self.meaning_of(says));
+        }
     }
 
-    pub(super) fn observe_sent(&self, at: Instant, text: &str) {
+    /// A command was done, and no frame says so.
+    pub(super) fn unsaid(&self, command: &Command) {
+        self.observe(Direction::Sent, "", &self.meaning_of(Some(command)));
+    }
+
+    fn meaning_of(&self, says: Option<&Command>) -> Vec<String> {
+        let translated = says.filter(|_| self.translates && self.observer.is_some());
+        translated.and_then(dialect::of_command).into_iter().collect()
+    }
+
+    /// A frame was written.
+    pub(super) fn written(&self, text: &str) {
+        if self.filter.is_none() && !self.translates {
+            self.observe(Direction::Sent, text, &[]);
+        }
+    }
+
+    /// A frame came, or time passed: `events` is what it means.
+    pub(super) fn received<'a>(&self, text: &str, events: impl IntoIterator<Item = &'a Event>) {
+        let translated = events
+            .into_iter()
+            .filter(|_| self.translates && self.observer.is_some());
+        let means: Vec<_> = translated.filter_map(dialect::of_event).collect();
+        if !text.is_empty() || !means.is_empty() {
+            self.observe(Direction::Received, text, &means);
+        }
+    }
+
+    pub(super) fn observe(&self, direction: Direction, text: &str, means: &[String]) {
         if let Some(observer) = &self.observer {
             observer.observe(&ObservedFrame {
-                at,
-                direction: Direction::Sent,
+                at: Instant::now(),
+                direction,
                 connection: 0,
                 peer: None,
                 text,
+                means,
             });
         }
+    }
+
+    /// Has the task look again.
+    pub(super) fn wake(&self) {
+        self.changed.notify_one();
     }
 
     /// Puts a frame on its way that nobody sent.
@@ -110,9 +152,10 @@ impl Wire {
         self.changed.notify_one();
     }
 
-    /// Resolves when a frame is due, or when there is something new to look at. Cancel-safe.
-    pub(super) async fn due(&self) {
-        let next = self.state().under_way.first_key_value().map(|((at, _), _)| *at);
+    /// Resolves when a frame is due, at `alarm`, or when there is something new to look at. Cancel-safe.
+    pub(super) async fn due(&self, alarm: Option<Instant>) {
+        let frame = self.state().under_way.first_key_value().map(|((at, _), _)| *at);
+        let next = frame.into_iter().chain(alarm).min();
         tokio::select! {
             biased;
             () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}

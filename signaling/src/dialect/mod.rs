@@ -1,29 +1,70 @@
-//! Wire formats as data: each turns [`Command`]s into text frames and text frames into [`Event`]s.
+//! What goes over the wire, as state machines: each dialect turns [`Command`]s into frames and frames into [`Event`]s.
 //!
-//! Pure: no clock, socket or randomness. One file per dialect; the enum below is the only place that lists them.
+//! Pure: (input, now) -> outputs, no clock, socket or randomness. One file per dialect; the enum below is the only
+//! place that lists them. How a dialect looks to people is in docs/dialects.md.
 
+mod body;
+mod broadcast_ws;
+mod meaning;
 mod name;
 mod native;
+mod relay;
+mod socketio;
+mod socketio_relay;
+mod socketio_rooms;
 
-use crate::{Command, Event, Role};
+use tokio::time::Instant;
 
+use crate::{Command, Event, PeerId, Role};
+
+pub use broadcast_ws::BroadcastWs;
+pub(crate) use meaning::{of_command, of_event};
 pub use name::{DialectName, UnknownDialect};
 pub use native::Native;
+pub use relay::Relay;
+pub use socketio_relay::SocketioRelay;
+pub use socketio_rooms::SocketioRooms;
 
 /// What a bot must know of a protocol beyond its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traits {
     /// Who makes the offer.
     pub offerer: Role,
-    /// Whether descriptions and candidates name the peer that they are for or from.
+    /// Whether every bot knows every peer by the name that the server gave it. Where it does not, the dialect names
+    /// peers by what it sees, and two bots may call one peer by two names.
     pub addressed: bool,
+}
+
+/// What a dialect wants done, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Tell the bot.
+    Event(Event),
+    /// Send this text frame. `says` is the command that it carries, for traces; none for what only the protocol needs.
+    Frame {
+        /// The text.
+        text: String,
+        /// What it says.
+        says: Option<Command>,
+    },
+    /// The command is done, and the protocol has no word for it.
+    Unsaid(Command),
 }
 
 /// The protocol that a client speaks. Holds whatever state the protocol needs, one value per connection.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Dialect {
     /// greenroom's own protocol, version 1.
     Native(Native),
+    /// One broadcaster and its viewers, without addresses.
+    BroadcastWs(BroadcastWs),
+    /// Every frame to everybody else.
+    Relay(Relay),
+    /// The same as a Socket.IO event.
+    SocketioRelay(SocketioRelay),
+    /// One host and its viewers as Socket.IO events.
+    SocketioRooms(SocketioRooms),
 }
 
 impl Dialect {
@@ -32,32 +73,108 @@ impl Dialect {
         Self::Native(Native)
     }
 
+    /// A built-in dialect, for a bot that is called `me` where the server gives no names.
+    ///
+    /// # Errors
+    /// [`UnspokenDialect`] for one that no client speaks yet.
+    pub fn named(name: DialectName, me: PeerId) -> Result<Self, UnspokenDialect> {
+        Ok(match name {
+            DialectName::Native => Self::Native(Native),
+            DialectName::BroadcastWs => Self::BroadcastWs(BroadcastWs::new(me)),
+            DialectName::Relay => Self::Relay(Relay::new(me)),
+            DialectName::SocketioRelay => Self::SocketioRelay(SocketioRelay::new(me)),
+            DialectName::SocketioRooms => Self::SocketioRooms(SocketioRooms::new(me)),
+            DialectName::Janus | DialectName::Whip | DialectName::Whep => {
+                return Err(UnspokenDialect { name });
+            }
+        })
+    }
+
+    /// Which one it is.
+    pub fn name(&self) -> DialectName {
+        match self {
+            Self::Native(_) => DialectName::Native,
+            Self::BroadcastWs(_) => DialectName::BroadcastWs,
+            Self::Relay(_) => DialectName::Relay,
+            Self::SocketioRelay(_) => DialectName::SocketioRelay,
+            Self::SocketioRooms(_) => DialectName::SocketioRooms,
+        }
+    }
+
     /// Reads one text frame of the server. A frame may mean nothing to a bot, or several things.
     ///
     /// # Errors
     /// [`DecodeError`] for a frame that the protocol does not have. The connection can go on.
-    pub fn decode(&mut self, frame: &str) -> Result<Vec<Event>, DecodeError> {
+    pub fn decode(&mut self, now: Instant, frame: &str) -> Result<Vec<Output>, DecodeError> {
         match self {
-            Self::Native(native) => native.decode(frame),
+            Self::Native(native) => Ok(native.decode(frame)?.into_iter().map(Output::Event).collect()),
+            Self::BroadcastWs(dialect) => dialect.decode(now, frame),
+            Self::Relay(dialect) => dialect.decode(frame),
+            Self::SocketioRelay(dialect) => dialect.decode(now, frame),
+            Self::SocketioRooms(dialect) => dialect.decode(frame),
         }
     }
 
-    /// Writes the text frames that say a command, in order.
+    /// Says a command.
     ///
     /// # Errors
     /// [`EncodeError`] for a command that the protocol cannot say.
-    pub fn encode(&mut self, command: &Command) -> Result<Vec<String>, EncodeError> {
+    pub fn encode(&mut self, now: Instant, command: &Command) -> Result<Vec<Output>, EncodeError> {
         match self {
-            Self::Native(native) => native.encode(command),
+            Self::Native(native) => {
+                let frame = |text| Output::Frame { text, says: None };
+                Ok(native.encode(command)?.into_iter().map(frame).collect())
+            }
+            Self::BroadcastWs(dialect) => dialect.encode(command),
+            Self::Relay(dialect) => dialect.encode(now, command),
+            Self::SocketioRelay(dialect) => dialect.encode(now, command),
+            Self::SocketioRooms(dialect) => dialect.encode(command),
+        }
+    }
+
+    /// When [`Dialect::timeout`] is due, if something is to happen although nothing comes.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        match self {
+            Self::Native(_) | Self::SocketioRooms(_) => None,
+            Self::BroadcastWs(dialect) => dialect.next_timeout(),
+            Self::Relay(dialect) => dialect.next_timeout(),
+            Self::SocketioRelay(dialect) => dialect.next_timeout(),
+        }
+    }
+
+    /// The time has come.
+    pub fn timeout(&mut self, now: Instant) -> Vec<Output> {
+        match self {
+            Self::Native(_) | Self::SocketioRooms(_) => Vec::new(),
+            Self::BroadcastWs(dialect) => dialect.timeout(now),
+            Self::Relay(dialect) => dialect.timeout(now),
+            Self::SocketioRelay(dialect) => dialect.timeout(now),
         }
     }
 
     /// Who offers, and whether messages are addressed.
     pub fn traits(&self) -> Traits {
-        match self {
-            Self::Native(native) => native.traits(),
+        Traits {
+            offerer: Role::Broadcaster,
+            addressed: matches!(self, Self::Native(_)),
         }
     }
+
+    /// Where the WebSocket of a server is that was given as `url`.
+    pub fn endpoint(&self, url: &str) -> String {
+        match self {
+            Self::SocketioRelay(_) | Self::SocketioRooms(_) => socketio::endpoint(url),
+            Self::Native(_) | Self::BroadcastWs(_) | Self::Relay(_) => url.to_owned(),
+        }
+    }
+}
+
+/// A dialect that no client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("bots do not speak {name} yet; docs/dialects.md lists what they speak")]
+pub struct UnspokenDialect {
+    /// Its name.
+    pub name: DialectName,
 }
 
 /// Why a frame could not be read.
@@ -93,6 +210,20 @@ pub enum EncodeError {
     MissingTarget {
         /// The message that was to be written.
         message: &'static str,
+    },
+    /// There is no word for it in the protocol.
+    #[error("{dialect} has no word for {message}")]
+    NoWord {
+        /// The protocol.
+        dialect: DialectName,
+        /// What was to be said.
+        message: &'static str,
+    },
+    /// A command before the server has let the client in, and too many wait already.
+    #[error("{waiting} messages wait for the server to let the client in; has it answered at all?")]
+    NotConnected {
+        /// How many wait.
+        waiting: usize,
     },
     /// A rollback is local to one peer and never signaled (RFC 9429 section 4.1.8.2).
     #[error("a rollback is never signaled; apply it to the local peer connection only")]

@@ -40,6 +40,21 @@ impl DialectName {
         Self::Whep,
     ];
 
+    /// Whether it is for two peers and no more.
+    pub fn is_for_two(self) -> bool {
+        matches!(self, Self::Relay | Self::SocketioRelay)
+    }
+
+    /// Whether rooms have names in it; without them a server has one.
+    pub fn names_rooms(self) -> bool {
+        matches!(self, Self::Native | Self::Janus)
+    }
+
+    /// Whether it has a word for chat.
+    pub fn has_chat(self) -> bool {
+        matches!(self, Self::Native | Self::BroadcastWs)
+    }
+
     /// The name.
     pub fn as_str(self) -> &'static str {
         match self {

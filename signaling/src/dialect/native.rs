@@ -1,7 +1,7 @@
 //! greenroom's own protocol, version 1, seen from a client. The messages are in [`crate::message`].
 
 use crate::{
-    Command, DecodeError, EncodeError, Event, PeerId, Role, SdpType, Traits,
+    Command, DecodeError, EncodeError, Event, PeerId, Role, SdpType,
     message::{ClientMessage, PROTOCOL, ServerMessage},
 };
 
@@ -10,13 +10,6 @@ use crate::{
 pub struct Native;
 
 impl Native {
-    pub(super) fn traits(self) -> Traits {
-        Traits {
-            offerer: Role::Broadcaster,
-            addressed: true,
-        }
-    }
-
     pub(super) fn decode(self, frame: &str) -> Result<Vec<Event>, DecodeError> {
         let event = match ServerMessage::parse(frame)? {
             ServerMessage::Joined {

@@ -258,6 +258,7 @@ impl Session {
                 connection: self.connection,
                 peer: self.joined.as_ref().map(|joined| &joined.id),
                 text,
+                means: &[],
             });
         }
     }
