@@ -80,10 +80,26 @@ impl Checker {
             return;
         }
         match &event.event {
-            TraceKind::Signaling { way, frame } => self.frame(event, *way, frame),
-            TraceKind::SignalingOpen => {
+            TraceKind::Signaling { way, frame, means } => {
+                let is_foreign = self.bots.get(&event.peer).is_some_and(|bot| bot.is_foreign);
+                if means.is_empty() && !is_foreign {
+                    self.frame(event, *way, frame);
+                }
+                for frame in means {
+                    self.frame(event, *way, frame);
+                }
+            }
+            TraceKind::Http { way, means, .. } => {
+                for frame in means {
+                    self.frame(event, *way, frame);
+                }
+            }
+            TraceKind::SignalingOpen { dialect, addressed } => {
                 let at = self.at(event, "signaling open");
-                self.bot(&event.peer).signaling_open = Some(at);
+                let bot = self.bot(&event.peer);
+                bot.signaling_open = Some(at);
+                bot.is_foreign = dialect.is_some();
+                bot.is_unaddressed = !addressed;
             }
             TraceKind::SignalingClosed { reason } => {
                 let at = self.at(event, "signaling closed");
@@ -193,6 +209,8 @@ impl Checker {
                     room: room.clone(),
                     join_sent: Some(at),
                     signaling_open: bot.signaling_open.take(),
+                    is_foreign: bot.is_foreign,
+                    is_unaddressed: bot.is_unaddressed,
                     ..Bot::default()
                 };
                 return;

@@ -3,7 +3,9 @@
 //! Owns the event format, redaction, the recorder, and the reader of what it wrote. It holds every control event, every anomaly and
 //! one media summary per viewer and second; never one line per packet. It judges nothing.
 
+mod http;
 pub(crate) mod label;
+mod older;
 mod read;
 mod record;
 mod redact;
@@ -14,12 +16,15 @@ use crate::engine::{ConnectionState, IceConnectionState};
 use crate::media::kind::MediaKind;
 use crate::scenario::Action;
 
+pub use http::{HttpSeen, MAX_HTTP_BODY};
 pub use read::{Extent, TraceFileError, read};
 pub(crate) use record::{Recorder, Trace};
 pub use redact::redact_frame;
 
 /// Version of the trace format that this crate writes.
-pub const TRACE_VERSION: u32 = 2;
+pub const TRACE_VERSION: u32 = 3;
+/// The oldest version that it reads.
+pub const OLDEST_TRACE_VERSION: u32 = 2;
 
 /// The first line of a trace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +45,7 @@ pub struct TraceEvent {
     /// Whose event it is: `broadcaster`, `viewer-3`, `server`, `run`; with `room/` in front if there are several rooms.
     pub peer: String,
     /// What happened.
+    #[serde(deserialize_with = "older::kind")]
     pub event: TraceKind,
 }
 
@@ -125,10 +131,34 @@ pub enum DtlsSeen {
     reason = "the fields are named as in the specifications that they come from"
 )]
 pub enum TraceKind {
-    /// A signaling frame passed; passwords and chat text are redacted.
-    Signaling { way: FrameWay, frame: String },
-    /// The WebSocket is open.
-    SignalingOpen,
+    /// A signaling frame passed; passwords and chat text are redacted. What it means to the peer stands in `means`: messages
+    /// of greenroom's own protocol (docs/signaling.md), in order. It is empty where that protocol is spoken, because there the
+    /// frame says it itself, and where the frame means nothing.
+    Signaling {
+        way: FrameWay,
+        frame: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        means: Vec<String>,
+    },
+    /// The signaling connection is open.
+    SignalingOpen {
+        /// The protocol, by its name; none is greenroom's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dialect: Option<String>,
+        /// Whether its messages name the peer that they are for or from. Where they do not, the names in `means` are the
+        /// bot's own: a viewer calls itself by its label, and whoever it watches `broadcaster`.
+        #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+        addressed: bool,
+    },
+    /// Half of an HTTP exchange passed, or why there is no other half. `exchange` is the peer's own number for both; `means`
+    /// is as in `signaling`.
+    Http {
+        exchange: u64,
+        way: FrameWay,
+        message: HttpSeen,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        means: Vec<String>,
+    },
     /// The signaling connection ended.
     SignalingClosed { reason: String },
     /// A signaling error arrived.
@@ -225,4 +255,43 @@ pub enum TraceKind {
     EngineError { connection: u64, message: String },
     /// A scripted action began.
     Action { action: Action },
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl TraceKind {
+    /// A frame of greenroom's own protocol, redacted.
+    pub fn frame(way: FrameWay, frame: &str) -> Self {
+        Self::frame_that_means(way, frame, &[])
+    }
+
+    /// A frame, and what it means in greenroom's own protocol, redacted.
+    pub fn frame_that_means(way: FrameWay, frame: &str, means: &[String]) -> Self {
+        Self::Signaling {
+            way,
+            frame: redact::redact_foreign_frame(frame, means),
+            means: redact::redact_frames(means),
+        }
+    }
+
+    /// Half of an HTTP exchange, and what it means in greenroom's own protocol; the latter is redacted here, the former was
+    /// when it was made.
+    pub fn http(exchange: u64, way: FrameWay, message: HttpSeen, means: &[String]) -> Self {
+        Self::Http {
+            exchange,
+            way,
+            message,
+            means: redact::redact_frames(means),
+        }
+    }
+
+    /// A signaling connection that speaks greenroom's own protocol.
+    pub fn native_signaling_open() -> Self {
+        Self::SignalingOpen {
+            dialect: None,
+            addressed: true,
+        }
+    }
 }

@@ -191,7 +191,7 @@ async fn a_reader_that_stalls_has_missed_nothing_when_it_reads_again() {
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
         let is_chat = |event: &&TraceEvent| match &event.event {
-            TraceKind::Signaling { way, frame } => *way == FrameWay::In && frame.contains("\"chat\""),
+            TraceKind::Signaling { way, frame, .. } => *way == FrameWay::In && frame.contains("\"chat\""),
             _ => false,
         };
         let times = events.iter().filter(|event| event.peer == viewer).filter(is_chat);

@@ -50,6 +50,7 @@ impl Exchange {
             event: TraceKind::Signaling {
                 way,
                 frame: frame.to_string(),
+                means: Vec::new(),
             },
         });
     }

@@ -24,6 +24,7 @@ fn frame(number: usize, line: &str) -> TraceEvent {
         event: TraceKind::Signaling {
             way: if number % 3 == 0 { FrameWay::Out } else { FrameWay::In },
             frame: line.to_owned(),
+            means: Vec::new(),
         },
     }
 }

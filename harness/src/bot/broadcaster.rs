@@ -81,7 +81,7 @@ pub(crate) async fn run(
             return (record, sources);
         }
     };
-    shared.trace.now(&label, || TraceKind::SignalingOpen);
+    shared.trace.now(&label, TraceKind::native_signaling_open);
     if let Some(faults) = &shared.wire_faults {
         faults.connected(Party::Broadcaster, signaling.injector());
     }

@@ -193,10 +193,7 @@ impl Shared {
                 greenroom_signaling::Direction::Sent => FrameWay::Out,
                 greenroom_signaling::Direction::Received => FrameWay::In,
             };
-            trace.now(&label, || TraceKind::Signaling {
-                way,
-                frame: crate::trace::redact_frame(frame.text),
-            });
+            trace.now(&label, || TraceKind::frame(way, frame.text));
         }))
     }
 }

@@ -80,7 +80,7 @@ async fn run_now(
         }
     };
     join.reach(JoinPhase::WebsocketOpen, Instant::now());
-    shared.trace.now(&label, || TraceKind::SignalingOpen);
+    shared.trace.now(&label, TraceKind::native_signaling_open);
     if let Some(faults) = &shared.wire_faults {
         faults.connected(Party::Viewer(spec.number), signaling.injector());
     }

@@ -302,7 +302,7 @@ mod tests {
         refused("", "is empty");
         refused("hello\n", "line 1");
         refused(r#"{"greenroom_trace":1,"greenroom":"0.0.9"}"#, "version 1");
-        refused(r#"{"greenroom_trace":3}"#, "version 3");
+        refused(r#"{"greenroom_trace":4}"#, "version 4");
         refused(&format!("{HEADER}\n{OPEN}\n{{\"at_us\":1}}\n{OPEN}\n"), "line 3");
         refused(&format!("{HEADER}\n{OPEN}\n{{\"at_us\":1"), "cut short");
         refused(&format!("{HEADER}\n\n{OPEN}\n"), "line 2");

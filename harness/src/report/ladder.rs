@@ -14,7 +14,7 @@ mod frame;
 mod tests;
 mod words;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use self::columns::Columns;
 use self::fitted::fitted;
@@ -63,6 +63,8 @@ pub struct Ladder {
     remotes: HashMap<(usize, u64), String>,
     /// What greenroom's own server saw.
     server: Vec<ServerFrame>,
+    /// Who speaks another protocol than greenroom's own.
+    foreign: HashSet<String>,
 }
 
 /// A bot.
@@ -146,6 +148,7 @@ impl Ladder {
             checks: HashMap::new(),
             remotes: HashMap::new(),
             server: Vec::new(),
+            foreign: HashSet::new(),
         }
     }
 
@@ -163,13 +166,31 @@ impl Ladder {
             return;
         }
         if let Some(client) = server_client(label) {
-            if let TraceKind::Signaling { way, frame } = &event.event {
-                self.at_server(event.at_us, client, *way, frame);
+            if let TraceKind::Signaling { way, frame, means } = &event.event {
+                for read in Frame::all(frame, means, false) {
+                    self.at_server(event.at_us, client, *way, read);
+                }
             }
             return;
         }
+        if let TraceKind::SignalingOpen { dialect: Some(_), .. } = &event.event
+            && self.foreign.len() < MAX_STEPS
+        {
+            self.foreign.insert(label.to_owned());
+        }
         match &event.event {
-            TraceKind::Signaling { way, frame } => self.frame(event, *way, frame),
+            TraceKind::Signaling { way, frame, means } => {
+                let is_foreign = self.foreign.contains(label);
+                for read in Frame::all(frame, means, is_foreign) {
+                    self.frame(event, *way, read);
+                }
+            }
+            TraceKind::Http { way, means, .. } => {
+                self.of_connection(event, &event.event);
+                for read in means {
+                    self.frame(event, *way, Frame::read(read));
+                }
+            }
             kind if self.wanted(label) => self.of_connection(event, kind),
             _ => {}
         }
@@ -240,8 +261,7 @@ impl Ladder {
         Some(self.peers.len() - 1)
     }
 
-    fn frame(&mut self, event: &TraceEvent, way: FrameWay, frame: &str) {
-        let read = Frame::read(frame);
+    fn frame(&mut self, event: &TraceEvent, way: FrameWay, read: Frame) {
         let Some(number) = self.peer(&event.peer) else {
             return;
         };
@@ -266,11 +286,10 @@ impl Ladder {
         self.push(event, Some(number), read.peer, what);
     }
 
-    fn at_server(&mut self, at_us: u64, client: &str, way: FrameWay, frame: &str) {
+    fn at_server(&mut self, at_us: u64, client: &str, way: FrameWay, read: Frame) {
         if self.server.len() >= 2 * MAX_STEPS {
             return;
         }
-        let read = Frame::read(frame);
         self.server.push(ServerFrame {
             number: self.number,
             at_us,

@@ -69,7 +69,7 @@ mod tests {
             let join = format!(r#"{{"type":"{role}","room":"r"}}"#);
             let joined = format!(r#"{{"type":"joined","id":"{id}","role":"{role}"}}"#);
             for (way, frame) in [(FrameWay::Out, join), (FrameWay::In, joined)] {
-                see(0, peer, TraceKind::Signaling { way, frame });
+                see(0, peer, TraceKind::frame(way, &frame));
             }
             let opened = TraceKind::ConnectionOpened {
                 connection: 1,

@@ -95,7 +95,9 @@ impl Message {
     pub(crate) fn named(frame: &str) -> (String, Self) {
         match serde_json::from_str::<Value>(frame) {
             Ok(value) if value.is_object() => {
-                let word = value.get("type").and_then(Value::as_str).unwrap_or_default();
+                // Janus calls its messages otherwise.
+                let word = value.get("type").or_else(|| value.get("janus"));
+                let word = word.and_then(Value::as_str).unwrap_or_default();
                 (word.to_owned(), Self::of(word, &value))
             }
             _ => (String::new(), Self::Unreadable),

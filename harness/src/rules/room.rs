@@ -22,6 +22,10 @@ pub(super) struct Bot {
     pub(super) join_sent: Option<EventRef>,
     pub(super) joined: Option<EventRef>,
     pub(super) signaling_open: Option<EventRef>,
+    /// Whether it speaks another protocol than greenroom's own, so that its frames say nothing by themselves.
+    pub(super) is_foreign: bool,
+    /// Whether its protocol names nobody, so that the names in its messages are its own.
+    pub(super) is_unaddressed: bool,
     pub(super) signaling_closed: Option<(EventRef, String)>,
     pub(super) refused: Option<(EventRef, String)>,
     pub(super) left: Option<EventRef>,

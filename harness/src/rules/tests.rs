@@ -9,6 +9,7 @@ fn observe(checker: &mut Checker, at_us: u64, peer: &str, way: FrameWay, frame: 
         event: TraceKind::Signaling {
             way,
             frame: frame.to_owned(),
+            means: Vec::new(),
         },
     });
 }

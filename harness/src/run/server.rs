@@ -396,9 +396,6 @@ fn observer(trace: Trace) -> greenroom_signaling::FrameObserver {
             greenroom_signaling::Direction::Sent => FrameWay::Out,
             greenroom_signaling::Direction::Received => FrameWay::In,
         };
-        trace.at(frame.at, &peer, || TraceKind::Signaling {
-            way,
-            frame: crate::trace::redact_frame(frame.text),
-        });
+        trace.at(frame.at, &peer, || TraceKind::frame(way, frame.text));
     })
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::{TRACE_VERSION, TraceEvent};
+use super::{OLDEST_TRACE_VERSION, TRACE_VERSION, TraceEvent};
 
 /// Bytes of one line of a trace, which a frame of a signaling server makes long.
 const MAX_LINE: u64 = 16 * 1024 * 1024;
@@ -28,7 +28,7 @@ pub enum TraceFileError {
         source: serde_json::Error,
     },
     #[error(
-        "{path}: this is a trace of version {version}, and this greenroom reads version {TRACE_VERSION}; \
+        "{path}: this is a trace of version {version}, and this greenroom reads versions {OLDEST_TRACE_VERSION} to {TRACE_VERSION}; \
          check it with the greenroom that wrote it ({greenroom}), or do the run again"
     )]
     Version {
@@ -127,7 +127,7 @@ fn header(path: &Path, line: &[u8]) -> Result<(), TraceFileError> {
         path: path.to_owned(),
         source,
     })?;
-    if header.greenroom_trace == u64::from(TRACE_VERSION) {
+    if (u64::from(OLDEST_TRACE_VERSION)..=u64::from(TRACE_VERSION)).contains(&header.greenroom_trace) {
         return Ok(());
     }
     Err(TraceFileError::Version {

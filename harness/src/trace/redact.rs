@@ -18,6 +18,27 @@ pub fn redact_frame(frame: &str) -> String {
     }
 }
 
+/// Redacts each.
+pub(super) fn redact_frames(frames: &[String]) -> Vec<String> {
+    frames.iter().map(|frame| redact_frame(frame)).collect()
+}
+
+/// A frame of any protocol, with what it means in greenroom's own. Where other protocols put the text of chat nobody knows,
+/// so of a frame that means chat only the length is left.
+pub(super) fn redact_foreign_frame(frame: &str, means: &[String]) -> String {
+    let is_chat = |means: &String| {
+        serde_json::from_str::<Value>(means)
+            .is_ok_and(|value| value.get("type").is_some_and(|kind| kind == "chat"))
+    };
+    if means.iter().any(is_chat) {
+        return format!("<{} bytes of chat redacted>", frame.len());
+    }
+    redact_frame(frame)
+}
+
+/// Fields of other protocols whose text lets somebody in: those of Janus are `token`, `apisecret`, `secret` and `pin`.
+const SECRETS: [&str; 4] = ["token", "apisecret", "secret", "pin"];
+
 fn redact_value(value: &mut Value, is_chat: bool) {
     match value {
         Value::String(text) if text.contains("a=ice-pwd:") => *text = redact_sdp(text),
@@ -26,6 +47,9 @@ fn redact_value(value: &mut Value, is_chat: bool) {
             for (name, field) in fields.iter_mut() {
                 match field {
                     Value::String(text) if is_chat && name == "message" => {
+                        *text = format!("<{} characters redacted>", text.chars().count());
+                    }
+                    Value::String(text) if SECRETS.contains(&name.as_str()) => {
                         *text = format!("<{} characters redacted>", text.chars().count());
                     }
                     _ => redact_value(field, false),
@@ -74,6 +98,16 @@ mod tests {
         );
         let chat = redact_frame(r#"{"type":"chat","message":"meet me at five","from":"v1"}"#);
         assert!(!chat.contains("five") && chat.contains("v1"), "{chat}");
+    }
+
+    #[test]
+    fn a_foreign_frame_that_means_chat_keeps_its_length_only_and_secrets_are_hidden() {
+        let frame = r#"42["say",{"words":"meet me at five"}]"#;
+        let means = [r#"{"type":"chat","message":"meet me at five"}"#.to_owned()];
+        assert_eq!(redact_foreign_frame(frame, &means), "<37 bytes of chat redacted>");
+        assert_eq!(redact_foreign_frame("2", &[]), "2");
+        let create = redact_foreign_frame(r#"{"janus":"create","apisecret":"five","token":"five"}"#, &[]);
+        assert!(!create.contains("five") && create.contains("create"), "{create}");
     }
 
     #[test]

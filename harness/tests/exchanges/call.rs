@@ -86,8 +86,11 @@ pub(crate) fn event(at_us: u64, peer: &str, event: TraceKind) -> TraceEvent {
 
 /// A frame that a bot sent or got.
 pub(crate) fn frame(way: FrameWay, frame: &Value) -> TraceKind {
-    let frame = frame.to_string();
-    TraceKind::Signaling { way, frame }
+    TraceKind::Signaling {
+        way,
+        frame: frame.to_string(),
+        means: Vec::new(),
+    }
 }
 
 impl Call {
@@ -101,7 +104,8 @@ impl Call {
         self.names += 1;
         let id = format!("v{}", self.names);
         let bot = format!("bot {label}");
-        self.weave.add(&bot, &label, TraceKind::SignalingOpen, &[]);
+        self.weave
+            .add(&bot, &label, TraceKind::native_signaling_open(), &[]);
         let join = json!({"type": "viewer", "room": "lobby", "protocol": 1});
         let asked = self.weave.add(&bot, &label, frame(FrameWay::Out, &join), &[]);
         let peers = if self.broadcaster.is_some() {
@@ -121,7 +125,8 @@ impl Call {
 
     fn broadcast(&mut self) {
         let bot = "bot broadcaster";
-        self.weave.add(bot, BROADCASTER, TraceKind::SignalingOpen, &[]);
+        self.weave
+            .add(bot, BROADCASTER, TraceKind::native_signaling_open(), &[]);
         let join = json!({"type": "broadcaster", "room": "lobby", "protocol": 1});
         let asked = self.weave.add(bot, BROADCASTER, frame(FrameWay::Out, &join), &[]);
         let joined = json!({"type": "joined", "protocol": 1, "id": BROADCASTER_ID, "role": "broadcaster",

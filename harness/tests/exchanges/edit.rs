@@ -21,7 +21,7 @@ pub(crate) struct Passed {
 
 /// A frame's way and content.
 pub(crate) fn frame(event: &TraceEvent) -> Option<(FrameWay, Value)> {
-    let TraceKind::Signaling { way, frame } = &event.event else {
+    let TraceKind::Signaling { way, frame, .. } = &event.event else {
         return None;
     };
     Some((*way, serde_json::from_str(frame).ok()?))

@@ -89,6 +89,7 @@ impl Call {
             event: TraceKind::Signaling {
                 way,
                 frame: frame.to_string(),
+                means: Vec::new(),
             },
         });
     }

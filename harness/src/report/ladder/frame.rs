@@ -36,6 +36,28 @@ pub(super) enum FrameKind {
 }
 
 impl Frame {
+    /// Reads a frame as what it means, or as it is if it says that itself. In a foreign protocol a frame without a meaning
+    /// says nothing to anybody here.
+    pub(super) fn all(frame: &str, means: &[String], is_foreign: bool) -> Vec<Self> {
+        if means.is_empty() {
+            let mut read = Self::read(frame);
+            if is_foreign {
+                read.kind = FrameKind::Other;
+                read.peer = None;
+                if read.name.is_empty() || read.name.starts_with("unreadable") {
+                    read.name = clipped(&format!("frame {frame}"), MAX_NAME);
+                }
+            }
+            return vec![read];
+        }
+        let text = number(frame);
+        let read = |means: &String| Self {
+            text,
+            ..Self::read(means)
+        };
+        means.iter().map(read).collect()
+    }
+
     pub(super) fn read(frame: &str) -> Self {
         let (word, message) = Message::named(frame);
         let (name, kind) = of(word, &message, frame.len());

@@ -19,8 +19,7 @@ impl Script {
     }
 
     fn frame(&mut self, peer: &str, way: FrameWay, frame: &str) -> &mut Self {
-        let frame = frame.to_owned();
-        self.event(peer, TraceKind::Signaling { way, frame })
+        self.event(peer, TraceKind::frame(way, frame))
     }
 
     fn join(&mut self, peer: &str, name: &str) -> &mut Self {

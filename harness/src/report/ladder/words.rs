@@ -4,7 +4,7 @@
 
 use super::frame::clipped;
 use crate::engine::{ConnectionState, IceConnectionState};
-use crate::trace::{DtlsSeen, FrameWay, TraceKind};
+use crate::trace::{DtlsSeen, FrameWay, HttpSeen, TraceKind};
 
 /// Characters of a text that came from elsewhere.
 const MAX_TEXT: usize = 160;
@@ -13,7 +13,11 @@ const MAX_TEXT: usize = 160;
 pub(super) fn mark(kind: &TraceKind) -> Option<(Option<u64>, String)> {
     let of = |connection: &u64, text: String| Some((Some(*connection), text));
     match kind {
-        TraceKind::SignalingOpen => Some((None, "signaling open".to_owned())),
+        TraceKind::SignalingOpen { dialect: None, .. } => Some((None, "signaling open".to_owned())),
+        TraceKind::SignalingOpen {
+            dialect: Some(dialect),
+            ..
+        } => Some((None, format!("signaling open ({})", clipped(dialect, 20)))),
         TraceKind::SignalingClosed { reason } => {
             Some((None, format!("signaling closed: {}", clipped(reason, MAX_TEXT))))
         }
@@ -52,7 +56,19 @@ pub(super) fn mark(kind: &TraceKind) -> Option<(Option<u64>, String)> {
         TraceKind::EngineError { connection, message } => {
             of(connection, format!("error: {}", clipped(message, MAX_TEXT)))
         }
+        TraceKind::Http { way, message, .. } => Some((None, http(*way, message))),
         _ => None,
+    }
+}
+
+fn http(way: FrameWay, message: &HttpSeen) -> String {
+    let passed = passed(way);
+    match message {
+        HttpSeen::Request { method, path, .. } => {
+            format!("HTTP {} {} {passed}", clipped(method, 10), clipped(path, 60))
+        }
+        HttpSeen::Response { status, .. } => format!("HTTP {status} {passed}"),
+        HttpSeen::Failed { reason } => format!("HTTP failed: {}", clipped(reason, MAX_TEXT)),
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn apply(mutation: Mutation, events: &mut Vec<TraceEvent>, at: usize)
             };
             let join = |event: &TraceEvent| {
                 event.peer == label
-                    && matches!(&event.event, TraceKind::Signaling { way: FrameWay::Out, frame } if frame.contains("\"viewer\""))
+                    && matches!(&event.event, TraceKind::Signaling { way: FrameWay::Out, frame, .. } if frame.contains("\"viewer\""))
             };
             if events.iter().any(is_first) {
                 // Of one that came back only the last stay counts, or it has another picture in the same stay.
