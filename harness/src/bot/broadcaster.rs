@@ -81,7 +81,7 @@ pub(crate) async fn run(
             return (record, sources);
         }
     };
-    shared.trace.now(&label, TraceKind::native_signaling_open);
+    shared.signaling_opened(&label);
     if let Some(faults) = &shared.wire_faults {
         faults.connected(Party::Broadcaster, signaling.injector());
     }

@@ -257,6 +257,11 @@ impl Dialer {
         Self { dialect, ..self }
     }
 
+    /// What is spoken.
+    pub(crate) fn dialect(&self) -> DialectName {
+        self.dialect
+    }
+
     async fn open(&self) -> Result<Box<dyn ByteStream>, DialError> {
         let unreachable = |reason: String| DialError::Unreachable {
             url: self.url.clone(),

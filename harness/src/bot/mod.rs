@@ -7,6 +7,7 @@ pub(crate) mod access;
 pub(crate) mod broadcaster;
 pub(crate) mod dial;
 mod engine_events;
+mod naming;
 pub(crate) mod pace;
 pub(crate) mod reference;
 pub(crate) mod session;
@@ -193,7 +194,9 @@ impl Shared {
                 greenroom_signaling::Direction::Sent => FrameWay::Out,
                 greenroom_signaling::Direction::Received => FrameWay::In,
             };
-            trace.now(&label, || TraceKind::frame(way, frame.text));
+            trace.now(&label, || {
+                TraceKind::frame_that_means(way, frame.text, frame.means)
+            });
         }))
     }
 }

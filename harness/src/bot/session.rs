@@ -52,7 +52,7 @@ struct Context {
     shared: Arc<Shared>,
     label: String,
     id: ConnectionId,
-    /// Peer ids of the broadcaster and of the viewer: the connection's name in the ledger.
+    /// The connection's name in the ledger.
     broadcaster: String,
     viewer: String,
     /// Whether each frame goes into the trace.
@@ -109,7 +109,8 @@ pub(crate) struct SessionSpec {
     pub(crate) label: String,
     pub(crate) id: ConnectionId,
     pub(crate) broadcaster: PeerId,
-    pub(crate) viewer: String,
+    /// Its name in the ledger.
+    pub(crate) name: String,
     /// Number of the viewer, from 1.
     pub(crate) number: u32,
     pub(crate) handle: ConnectionHandle,
@@ -127,6 +128,7 @@ impl Session {
         let deadline = shared.scenario.deadlines.frame;
         let delay = shared.scenario.scripted_lag(spec.number);
         let most = shared.scenario.media.bitrate_bps;
+        let broadcaster_in_ledger = shared.name_in_ledger(spec.broadcaster.as_str()).to_owned();
         Self {
             video: VideoTrack::new(deadline, offset, spec.decode, MuteWatch::new(delay)),
             sound: SoundTrack::new(deadline, offset, spec.decode, MuteWatch::new(delay)),
@@ -134,8 +136,8 @@ impl Session {
                 shared,
                 label: spec.label,
                 id: spec.id,
-                broadcaster: spec.broadcaster.as_str().to_owned(),
-                viewer: spec.viewer,
+                broadcaster: broadcaster_in_ledger,
+                viewer: spec.name,
                 sampled: spec.sampled,
                 stopped_at: None,
             },
@@ -168,9 +170,9 @@ impl Session {
         self.awaited_since = (!self.muted).then(|| self.awaited_since.unwrap_or(at));
     }
 
-    /// The viewer has learned what it is called.
-    pub(crate) fn set_viewer(&mut self, id: &PeerId) {
-        self.context.viewer = id.as_str().to_owned();
+    /// What the connection is called in the ledger, when the viewer has learned it late.
+    pub(crate) fn set_name(&mut self, name: String) {
+        self.context.viewer = name;
     }
 
     pub(crate) fn id(&self) -> ConnectionId {
@@ -357,6 +359,7 @@ impl Session {
         let record = SessionRecord {
             broadcaster: self.context.broadcaster,
             viewer: self.context.viewer,
+            sent_on: self.context.shared.has_media_server(),
             until,
             video,
             sound: self.sound.end(),

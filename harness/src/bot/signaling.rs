@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use greenroom_signaling::{ClientConfig, CloseReason, ErrorCode, FrameFate, FrameFilter};
+use greenroom_signaling::{ClientConfig, CloseReason, DialectName, ErrorCode, FrameFate, FrameFilter};
 use tokio::time::Instant;
 
 use super::Shared;
@@ -23,6 +23,18 @@ impl Shared {
             filter: self.frame_filter(party),
             ..ClientConfig::default()
         }
+    }
+
+    /// A bot's signaling is open.
+    pub(crate) fn signaling_opened(&self, label: &str) {
+        let dialect = self.dialer.dialect();
+        self.trace.now(label, || match dialect {
+            DialectName::Native => TraceKind::native_signaling_open(),
+            foreign => TraceKind::SignalingOpen {
+                dialect: Some(foreign.to_string()),
+                addressed: false,
+            },
+        });
     }
 
     /// What is planted decides which frames pass, and the way to the server what becomes of those.

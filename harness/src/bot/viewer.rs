@@ -80,7 +80,7 @@ async fn run_now(
         }
     };
     join.reach(JoinPhase::WebsocketOpen, Instant::now());
-    shared.trace.now(&label, TraceKind::native_signaling_open);
+    shared.signaling_opened(&label);
     if let Some(faults) = &shared.wire_faults {
         faults.connected(Party::Viewer(spec.number), signaling.injector());
     }
@@ -102,6 +102,7 @@ async fn run_now(
         draining: None,
         live_since: None,
         me: None,
+        offer: String::new(),
         arrivals: Arc::default(),
         wire: None,
     };
@@ -143,6 +144,8 @@ struct ViewerBot {
     draining: Option<(Session, Instant)>,
     live_since: Option<Instant>,
     me: Option<PeerId>,
+    /// The newest offer.
+    offer: String,
     /// Of all connections.
     arrivals: Arc<Mutex<Arrivals>>,
     wire: Option<Wire>,
@@ -279,7 +282,7 @@ impl ViewerBot {
                 self.shared.remember_number(id.as_str(), self.spec.number);
                 // A relay may let the offer overtake this.
                 if let Some(session) = &mut self.session {
-                    session.set_viewer(&id);
+                    session.set_name(self.shared.connection_in_ledger(id.as_str(), &self.offer));
                 }
                 self.me = Some(id);
                 self.record.state_at_join = Some(state);
@@ -354,7 +357,10 @@ impl ViewerBot {
         let renegotiates = self
             .session
             .as_ref()
-            .is_some_and(|session| session.broadcaster == broadcaster);
+            .is_some_and(|session| session.broadcaster == broadcaster)
+            // One that has left and is back has another connection, whatever it is called.
+            && self.session_ends_by.is_none();
+        self.offer.clone_from(&offer.sdp);
         if !renegotiates {
             self.let_drain();
             if let Err(message) = self.open_session(broadcaster) {
@@ -407,17 +413,17 @@ impl ViewerBot {
             .connect(spec, self.event_tx.clone())
             .map_err(|error| error.to_string())?;
         self.wire = Some(wire);
-        let viewer = self
-            .me
-            .as_ref()
-            .map_or_else(String::new, |me| me.as_str().to_owned());
+        let me = self.me.as_ref().map_or("", PeerId::as_str);
+        let name = self.shared.connection_in_ledger(me, &self.offer);
+        // Faults are planted by number, at the end that knows the connection by this name.
+        self.shared.remember_number(&name, self.spec.number);
         self.session = Some(Session::new(
             Arc::clone(&self.shared),
             SessionSpec {
                 label: self.record.label.clone(),
                 id,
                 broadcaster,
-                viewer,
+                name,
                 number: self.spec.number,
                 handle,
                 decode: self.spec.decode,

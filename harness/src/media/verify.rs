@@ -224,6 +224,11 @@ impl Verifier {
         self.seen.highest
     }
 
+    /// The number of the lowest frame verified or found corrupt so far.
+    pub fn lowest(&self) -> Option<u32> {
+        self.seen.lowest
+    }
+
     /// The counts so far; `expected` and `lost` are known only after [`finish`](Self::finish).
     pub fn tally(&self) -> &Tally {
         &self.tally

@@ -45,6 +45,11 @@ impl DialectName {
         matches!(self, Self::Relay | Self::SocketioRelay)
     }
 
+    /// Whether media goes through the server: a broadcaster sends once, and viewers receive what the server sends on.
+    pub fn has_media_server(self) -> bool {
+        matches!(self, Self::Janus | Self::Whip | Self::Whep)
+    }
+
     /// Whether rooms have names in it; without them a server has one.
     pub fn names_rooms(self) -> bool {
         matches!(self, Self::Native | Self::Janus)

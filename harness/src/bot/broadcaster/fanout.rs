@@ -35,6 +35,8 @@ pub(super) struct Fanout {
 
 struct Connection {
     viewer: PeerId,
+    /// Its name in the ledger.
+    name: String,
     /// Taken when the connection is to close.
     handle: Option<ConnectionHandle>,
     phase: PerMedia<Phase>,
@@ -108,6 +110,7 @@ impl Fanout {
         let handle = self.shared.engine.connect(spec, self.events.clone())?;
         handle.send(EngineCommand::MakeOffer)?;
         let connection = Connection {
+            name: viewer.as_str().to_owned(),
             viewer: viewer.clone(),
             handle: Some(handle),
             phase: PerMedia::default(),
@@ -131,7 +134,7 @@ impl Fanout {
                 connection.answered = true;
             }
             (Some(connection), EngineCommand::AddCandidate(_)) if !connection.answered => {
-                let number = shared.number_of(viewer.as_str());
+                let number = shared.number_of(&connection.name);
                 if shared.loses_early_candidate(&self.label, number, viewer.as_str()) {
                     return Ok(());
                 }
@@ -145,9 +148,13 @@ impl Fanout {
     }
 
     /// An offer of ours was made.
-    pub(super) fn offered(&self, id: ConnectionId, sdp: &str) {
-        if let Some(connection) = self.connections.get(&id) {
+    pub(super) fn offered(&mut self, id: ConnectionId, sdp: &str) {
+        if let Some(connection) = self.connections.get_mut(&id) {
             connection.wire.description(true, sdp);
+            // Once it streams, what it is called stands in the ledger.
+            if connection.phase.video == Phase::Connecting {
+                connection.name = self.shared.connection_in_ledger(connection.viewer.as_str(), sdp);
+            }
         }
     }
 
@@ -167,7 +174,7 @@ impl Fanout {
                 audio: Phase::AwaitingKeyFrame,
             };
             connection.faults = shared
-                .number_of(connection.viewer.as_str())
+                .number_of(&connection.name)
                 .and_then(|number| FrameFaults::for_viewer(&shared.frame_faults(number), number));
         }
     }
@@ -185,7 +192,7 @@ impl Fanout {
         let Some(broadcaster) = &self.broadcaster else {
             return 0;
         };
-        let broadcaster = broadcaster.as_str();
+        let broadcaster = self.shared.name_in_ledger(broadcaster.as_str());
         let mut skipped = 0;
         for connection in self.connections.values_mut() {
             let Some(handle) = &connection.handle else {
@@ -200,7 +207,7 @@ impl Fanout {
                     }
                     self.shared.ledger.write(LedgerEntry::Open {
                         broadcaster: broadcaster.to_owned(),
-                        viewer: connection.viewer.as_str().to_owned(),
+                        viewer: connection.name.clone(),
                         media,
                         first: frame.index,
                     });
@@ -224,7 +231,7 @@ impl Fanout {
                 skipped += 1;
                 self.shared.ledger.write(LedgerEntry::Skip {
                     broadcaster: broadcaster.to_owned(),
-                    viewer: connection.viewer.as_str().to_owned(),
+                    viewer: connection.name.clone(),
                     media,
                     index: frame.index,
                 });
@@ -273,8 +280,8 @@ impl Fanout {
             let phase = connection.phase.get_mut(media);
             if let Phase::Streaming { last } = *phase {
                 self.shared.ledger.write(LedgerEntry::Close {
-                    broadcaster: broadcaster.as_str().to_owned(),
-                    viewer: connection.viewer.as_str().to_owned(),
+                    broadcaster: self.shared.name_in_ledger(broadcaster.as_str()).to_owned(),
+                    viewer: connection.name.clone(),
                     media,
                     last,
                 });

@@ -13,14 +13,16 @@ use crate::engine::ConnectionStats;
 use crate::measure::av_sync::AvSync;
 use crate::measure::data::DataLog;
 use crate::media::kind::{MediaKind, PerMedia};
-use crate::media::ledger::Ledger;
-use crate::media::verify::Tally;
+use crate::media::ledger::{Ledger, Span};
+use crate::media::verify::{Tally, Verifier};
 
 /// One session of a viewer.
 #[derive(Debug)]
 pub(crate) struct SessionRecord {
     pub(crate) broadcaster: String,
     pub(crate) viewer: String,
+    /// A server sends on what the broadcaster sent to it, from whenever the viewer came.
+    pub(crate) sent_on: bool,
     /// The viewer left after these frames were handed over; later ones are not expected.
     pub(crate) until: Until,
     pub(crate) video: VideoRecord,
@@ -40,8 +42,17 @@ pub(crate) struct SessionRecord {
 impl SessionRecord {
     /// The final counts, once the ledger knows the last frames that were handed over.
     pub(crate) fn tallies(self, ledger: &Ledger) -> PerMedia<Tally> {
-        let span = |media| ledger.track(media).span(&self.broadcaster, &self.viewer);
-        let (video, audio) = (span(MediaKind::Video), span(MediaKind::Audio));
+        let span = |media, verifier: &Verifier| {
+            let span = ledger.track(media).span(&self.broadcaster, &self.viewer)?;
+            if !self.sent_on {
+                return Some(span);
+            }
+            // Which frame the server began with is not for the broadcaster to know: it is the first one that came.
+            let first = span.first.max(verifier.lowest()?);
+            Some(Span { first, ..span })
+        };
+        let video = span(MediaKind::Video, &self.video.verifier);
+        let audio = span(MediaKind::Audio, &self.sound.verifier);
         PerMedia {
             video: self.video.verifier.finish(
                 video,
