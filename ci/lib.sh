@@ -36,3 +36,15 @@ need_libvpx() {
 
 # The browser that the peers are checked with.
 need_chromium() { need chromium chromium; }
+
+# The gateway that bots publish to and play from.
+need_janus() { need janus janus; }
+
+# Node.js, and the packages that the servers of other people need, of exactly the versions in the lock file.
+need_node_peers() {
+    need node nodejs npm npm
+    local folder=harness/tests/node
+    # npm writes this when it is done.
+    [[ $folder/node_modules/.package-lock.json -nt $folder/package-lock.json ]] && return
+    npm --prefix "$folder" ci --ignore-scripts
+}

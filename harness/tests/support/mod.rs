@@ -8,6 +8,10 @@
 
 pub(crate) mod chromium;
 pub(crate) mod command;
+pub(crate) mod janus;
+pub(crate) mod node;
+pub(crate) mod peers;
+pub(crate) mod process;
 
 use std::future::Future;
 use std::io::Write;
