@@ -12,9 +12,12 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use support::chromium::ChromiumError;
 use support::janus::{Janus, JanusError, ROOM, SUBPROTOCOL};
 use support::node::{Node, NodeError};
+use support::page::Browser;
 use support::peers::or_skip;
+use support::site::Site;
 use support::within;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -179,4 +182,34 @@ async fn a_script_that_fails_is_quoted() {
     let why = script.port().await.unwrap_err().to_string();
     assert!(why.contains("no such room"), "{why}");
     assert!(!script.ended().await.unwrap().success());
+}
+
+/// A page with its camera in one video, and a picture that nobody stamped in another.
+const MIRROR: &str = r#"<video id="camera" autoplay muted></video><video id="grey" autoplay muted></video>
+    <script>
+      navigator.mediaDevices.getUserMedia({ video: true, audio: true }).then((stream) => {
+        document.getElementById("camera").srcObject = stream;
+      });
+      const canvas = document.createElement("canvas");
+      document.getElementById("grey").srcObject = canvas.captureStream();
+      const context = canvas.getContext("2d");
+      setInterval(() => { context.fillStyle = "grey"; context.fillRect(0, 0, canvas.width, canvas.height); }, 50);
+    </script>"#;
+
+#[tokio::test]
+async fn a_page_shows_the_stamps_of_its_camera_and_none_where_there_is_none() {
+    let Some(mut browser) = or_skip(Browser::start(7).await, ChromiumError::is_missing) else {
+        return;
+    };
+    let site = Site::serve(&[("/", MIRROR)]).await;
+    let mut page = browser.open(&site.url()).await;
+    assert_eq!(page.stream("#camera", 10).await, 7);
+    let grey = page.frame("#grey").await;
+    assert!(grey.stamp().is_err(), "{:?}", grey.stamp());
+    let luma = grey.rgba.chunks_exact(4).map(|sample| sample[1]);
+    assert!(
+        luma.clone().all(|luma| luma.abs_diff(128) < 4),
+        "{:?}",
+        luma.max()
+    );
 }

@@ -60,6 +60,13 @@ pub(crate) enum ChromiumError {
     Threw(String),
 }
 
+impl ChromiumError {
+    /// Whether it is only not installed.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::NotInstalled)
+    }
+}
+
 /// A running Chromium with a profile of its own.
 pub(crate) struct Chromium {
     process: Child,
@@ -117,6 +124,11 @@ impl Chromium {
 
     /// Opens a page, and waits until it is loaded.
     pub(crate) async fn page(&mut self, url: &str) -> Result<Page, ChromiumError> {
+        self.page_after(url, "").await
+    }
+
+    /// Opens a page in which `script` runs before the page's own scripts, and waits until it is loaded.
+    pub(crate) async fn page_after(&mut self, url: &str, script: &str) -> Result<Page, ChromiumError> {
         let target = self
             .browser
             .call("Target.createTarget", json!({"url": "about:blank"}))
@@ -125,6 +137,9 @@ impl Chromium {
         let address = format!("ws://{}/devtools/page/{id}", self.authority);
         let mut devtools = DevTools::connect(&self.authority, &address).await?;
         devtools.call("Page.enable", json!({})).await?;
+        devtools
+            .call("Page.addScriptToEvaluateOnNewDocument", json!({"source": script}))
+            .await?;
         let loading = devtools.call("Page.navigate", json!({"url": url})).await?;
         if let Some(why) = loading["errorText"].as_str() {
             return Err(ChromiumError::Refused {

@@ -6,12 +6,16 @@
     reason = "a test that cannot go on should stop there, also in its helpers"
 )]
 
+pub(crate) mod camera;
 pub(crate) mod chromium;
 pub(crate) mod command;
 pub(crate) mod janus;
 pub(crate) mod node;
+pub(crate) mod page;
 pub(crate) mod peers;
 pub(crate) mod process;
+pub(crate) mod site;
+pub(crate) mod tutorials;
 
 use std::future::Future;
 use std::io::Write;

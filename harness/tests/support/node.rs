@@ -49,12 +49,22 @@ pub(crate) struct Node {
 impl Node {
     /// Runs the text of a script, as `server.js` in a folder of its own.
     pub(crate) fn run(source: &str) -> Result<Self, NodeError> {
+        Self::run_with(source, &[])
+    }
+
+    /// The same with more files in the folder, by their paths in it.
+    pub(crate) fn run_with(source: &str, files: &[(&str, &str)]) -> Result<Self, NodeError> {
         if !Path::new(PACKAGES).is_dir() {
             return Err(NodeError::NoPackages);
         }
         let folder = tempfile::tempdir()?;
         let script = folder.path().join("server.js");
         std::fs::write(&script, source)?;
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+            std::fs::write(path, text)?;
+        }
         let mut command = Command::new(COMMAND);
         command
             .args(["--require", LISTENING])

@@ -1,0 +1,17 @@
+//! The tutorials as their readers run them: what each server does under Node.js, and each page in Chromium.
+//!
+//! What is found here is what greenroom's own dialects and faults are made from. The documents are not ours; without
+//! `GREENROOM_TUTORIALS` these tests are skipped.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on should stop there, also in its helpers"
+)]
+
+mod support;
+
+mod tutorials {
+    mod originals;
+    mod pages;
+}
