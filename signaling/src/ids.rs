@@ -80,6 +80,12 @@ impl RoomId {
     /// The longest name, in characters (each is one byte).
     pub const MAX_LEN: usize = 64;
 
+    /// The room of a server whose dialect names none.
+    #[cfg(feature = "server")]
+    pub(crate) fn main() -> Self {
+        Self("main".into())
+    }
+
     /// The name as it goes over the wire.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -57,4 +57,7 @@ pub use protocol::{
     Candidate, CloseReason, Command, Description, ErrorCode, Event, Muted, MutedMedia, RoomState, SdpType,
 };
 #[cfg(feature = "server")]
-pub use server::{CloseCause, PeerLimits, RateLimit, Server, ServerConfig, ServerStats};
+pub use server::{
+    CloseCause, EXCHANGE_LIMIT, NotServed, PeerLimits, RateLimit, ServedDialect, Server, ServerConfig,
+    ServerStats,
+};

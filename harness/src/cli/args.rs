@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Parser, Subcommand, ValueEnum};
 use greenroom_fixtures::Size;
-use greenroom_signaling::DialectName;
+use greenroom_signaling::{DialectName, ServedDialect, UnknownDialect};
 
 use super::access::AccessArgs;
 use super::fault::FaultCommand;
@@ -40,7 +40,7 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Stream a video from a broadcaster to viewers and judge every frame
     Run(Box<RunArgs>),
-    /// Serve greenroom's signaling protocol until Ctrl-C
+    /// Serve signaling until Ctrl-C: greenroom's own protocol, or a dialect that your clients speak
     Serve(ServeArgs),
     /// Run a scenario in virtual time under faults drawn from many seeds, and shrink what fails
     Explore(ExploreArgs),
@@ -298,15 +298,52 @@ pub(super) enum Reporter {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Dialects (docs/dialects.md):\n  \
+    native           greenroom's own protocol; the default\n  \
+    broadcast-ws     one broadcaster and its viewers, {type: ...} without addresses; also tutorial-28\n  \
+    relay            every text to the other of two\n  \
+    socketio-relay   the same as the Socket.IO event signalingMessage\n  \
+    socketio-rooms   one host and its viewers as Socket.IO events that name the viewer\n\n\
+    Examples:\n  \
+    greenroom serve\n  \
+    greenroom serve --listen 0.0.0.0:8080=relay\n  \
+    greenroom serve --listen 127.0.0.1:3000 --listen 127.0.0.1:3001=broadcast-ws\n\n\
+    Each listener is a server of its own, and prints one line once it listens.")]
 pub(super) struct ServeArgs {
-    /// Address to listen on; port 0 takes a free one
+    /// Address to listen on, and the dialect of its clients; port 0 takes a free one. May be given several times
     #[arg(
         long,
         env = "GREENROOM_LISTEN",
         default_value = "127.0.0.1:3000",
-        value_name = "ADDR:PORT"
+        value_name = "ADDR:PORT[=DIALECT]",
+        value_delimiter = ',',
+        value_parser = Listen::parse
     )]
-    pub(super) listen: SocketAddr,
+    pub(super) listen: Vec<Listen>,
+}
+
+/// Where to listen, and for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Listen {
+    pub(super) address: SocketAddr,
+    pub(super) dialect: ServedDialect,
+}
+
+impl Listen {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (address, dialect) = match text.split_once('=') {
+            Some((address, name)) => {
+                let name: DialectName = name.parse().map_err(|error: UnknownDialect| error.to_string())?;
+                let served = ServedDialect::try_from(name).map_err(|error| error.to_string())?;
+                (address, served)
+            }
+            None => (text, ServedDialect::Native),
+        };
+        let address = address
+            .parse()
+            .map_err(|error| format!("{address:?}: {error}; expected for example 127.0.0.1:3000=relay"))?;
+        Ok(Self { address, dialect })
+    }
 }
 
 #[derive(Debug, Args)]

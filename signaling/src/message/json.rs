@@ -16,7 +16,7 @@ pub(crate) fn excerpt(text: &str) -> String {
 }
 
 /// Tells a message of an unknown type from a malformed one; runs only once parsing has failed.
-pub(super) fn explain(frame: &str, error: &serde_json::Error, known: &[&str]) -> DecodeError {
+pub(crate) fn explain(frame: &str, error: &serde_json::Error, known: &[&str]) -> DecodeError {
     #[derive(Deserialize)]
     struct Tag {
         #[serde(rename = "type")]
@@ -38,16 +38,16 @@ fn excerpt_of_error(error: &serde_json::Error) -> String {
     error.to_string().chars().take(200).collect()
 }
 
-pub(super) fn json(message: &impl Serialize) -> String {
+pub(crate) fn json(message: &impl Serialize) -> String {
     // Structs, strings and integers only: there is nothing in a message that JSON cannot hold.
     serde_json::to_string(message).unwrap_or_default()
 }
 
-pub(super) fn offer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Description, D::Error> {
+pub(crate) fn offer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Description, D::Error> {
     description_of(deserializer, "offer", &[SdpType::Offer])
 }
 
-pub(super) fn answer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Description, D::Error> {
+pub(crate) fn answer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Description, D::Error> {
     description_of(deserializer, "answer", &[SdpType::Answer, SdpType::Pranswer])
 }
 

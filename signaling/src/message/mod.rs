@@ -2,7 +2,7 @@
 //!
 //! Owns the JSON and nothing else: which message is allowed when is decided by [`crate::room`].
 
-mod json;
+pub(crate) mod json;
 #[cfg(test)]
 mod tests;
 

@@ -18,7 +18,7 @@ pub enum Refusal {
         found: u32,
     },
     /// A message before the join.
-    #[error("{message} came before the join; send broadcaster or viewer with a room first")]
+    #[error("{message} came before the join; join as broadcaster or viewer first")]
     NotJoined {
         /// Its type.
         message: &'static str,
@@ -62,6 +62,21 @@ pub enum Refusal {
         /// The sender's role.
         role: Role,
     },
+    /// A message without an address, in a dialect that has none, and nobody whom it could be for.
+    #[error("nobody is there for this {message} of a {role}; {}", role_waits(*.role))]
+    NobodyThere {
+        /// The type of the message.
+        message: &'static str,
+        /// The sender's role.
+        role: Role,
+    },
+}
+
+fn role_waits(role: Role) -> &'static str {
+    match role {
+        Role::Broadcaster => "wait until a viewer is announced",
+        Role::Viewer => "wait for the offer of a broadcaster",
+    }
 }
 
 fn role_may(role: Role) -> &'static str {
@@ -91,7 +106,7 @@ impl Refusal {
             Self::RoomFull { .. } => ErrorCode::RoomFull,
             Self::TooManyRooms { .. } => ErrorCode::TooManyRooms,
             Self::NotAllowed { .. } => ErrorCode::NotAllowed,
-            Self::UnknownTarget { .. } => ErrorCode::UnknownTarget,
+            Self::UnknownTarget { .. } | Self::NobodyThere { .. } => ErrorCode::UnknownTarget,
         }
     }
 

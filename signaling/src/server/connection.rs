@@ -9,13 +9,19 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, sleep_until},
 };
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-use super::{CloseCause, ServerConfig, Shared, http::Place, limits::TokenBucket, refuse};
+use super::{
+    CloseCause, ServedDialect, ServerConfig, Shared,
+    dialect::{BroadcastWs, CallFull},
+    http::Place,
+    limits::TokenBucket,
+    member::Member,
+    refuse,
+};
 use crate::{
     Direction, ObservedFrame, PeerId, Role, RoomId,
     message::ClientMessage,
-    outbox::Outbox,
     room::Refusal,
     socket::{Ending, Socket, Turn},
 };
@@ -41,7 +47,7 @@ where
         Some(code) => {
             let reason = format!("{}: {}", end.cause, end.detail);
             // A leaver hears what was said before it left; a slow reader has shown that it will not.
-            let flush = (end.cause == CloseCause::Left).then_some(&*session.outbox);
+            let flush = (end.cause == CloseCause::Left).then_some(&**session.member.outbox());
             socket
                 .close(
                     code,
@@ -75,7 +81,7 @@ impl End {
 struct Session {
     shared: Arc<Shared>,
     connection: u64,
-    outbox: Arc<Outbox<CloseCause>>,
+    member: Member,
     bucket: TokenBucket,
     joined: Option<Joined>,
     left: bool,
@@ -84,18 +90,26 @@ struct Session {
 }
 
 struct Joined {
-    room: RoomId,
     id: PeerId,
-    role: Role,
+    place: Where,
+}
+
+enum Where {
+    Room { room: RoomId, role: Role },
+    Call,
 }
 
 impl Session {
     fn new(shared: Arc<Shared>, place: Place) -> Self {
         let limits = shared.config.viewer;
+        let translator = match shared.config.dialect {
+            ServedDialect::BroadcastWs => Some(BroadcastWs::new(RoomId::main())),
+            ServedDialect::Native | ServedDialect::Relay => None,
+        };
         shared.counters.connections_opened.fetch_add(1, Relaxed);
         Self {
             connection: shared.connections.fetch_add(1, Relaxed) + 1,
-            outbox: Arc::new(Outbox::new(limits.queue)),
+            member: Member::new(limits.queue, translator),
             bucket: TokenBucket::new(limits.rate, Instant::now()),
             joined: None,
             left: false,
@@ -109,15 +123,20 @@ impl Session {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        if self.shared.config.dialect == ServedDialect::Relay
+            && let Err(full) = self.enter_call()
+        {
+            return End::new(CloseCause::CallFull, full.to_string());
+        }
         let shared = self.shared.clone();
         let mut deadlines = Deadlines::new(&shared.config, Instant::now());
-        let mut alarm = pin!(sleep_until(deadlines.next(self.joined.is_some())));
+        let mut alarm = pin!(sleep_until(self.alarm(&deadlines)));
         loop {
             let turn = tokio::select! {
                 // What has come is read before a deadline counts, so that a process that was suspended does not
                 // take its own silence for that of its clients.
                 biased;
-                turn = socket.turn(&self.outbox, |text| self.observe(Direction::Sent, text)) => turn,
+                turn = socket.turn(self.member.outbox(), |text| self.observe(Direction::Sent, text)) => turn,
                 () = &mut alarm => {
                     let now = Instant::now();
                     if let Some(end) = deadlines.passed(now, self.joined.is_some()) {
@@ -126,7 +145,12 @@ impl Session {
                     if deadlines.ping_due(now) {
                         socket.ping();
                     }
-                    alarm.as_mut().reset(deadlines.next(self.joined.is_some()));
+                    self.member.timed_out(now);
+                    alarm.as_mut().reset(self.alarm(&deadlines));
+                    continue;
+                }
+                () = self.member.changed() => {
+                    alarm.as_mut().reset(self.alarm(&deadlines));
                     continue;
                 }
             };
@@ -143,6 +167,11 @@ impl Session {
                 return end;
             }
         }
+    }
+
+    fn alarm(&self, deadlines: &Deadlines<'_>) -> Instant {
+        let next = deadlines.next(self.joined.is_some());
+        self.member.timeout().map_or(next, |timeout| next.min(timeout))
     }
 
     /// One frame of the client; says so if it was the last.
@@ -166,26 +195,52 @@ impl Session {
         }
     }
 
-    fn hear(&mut self, text: &str) {
-        let message = match ClientMessage::parse(text) {
-            Ok(message) => message,
-            Err(error) => return refuse(&self.outbox, Refusal::from(error), &self.shared.counters),
-        };
+    fn hear(&mut self, text: &Utf8Bytes) {
+        if let Some(Joined {
+            id,
+            place: Where::Call,
+        }) = &self.joined
+        {
+            return self.relay(id, text);
+        }
+        match self.member.hear(text) {
+            Ok(Some(message)) => self.say(message),
+            Ok(None) => {}
+            Err(why) => refuse(&self.member, why, &self.shared.counters),
+        }
+    }
+
+    /// To the other of the two, unread. With nobody there it is lost, as a relay without a memory loses it.
+    fn relay(&self, from: &PeerId, text: &Utf8Bytes) {
+        let core = self.shared.core();
+        if let Some(other) = core.pair.other(from).and_then(|id| core.members.get(id)) {
+            self.shared.counters.messages_relayed.fetch_add(1, Relaxed);
+            other.push(text.clone());
+        }
+    }
+
+    fn say(&mut self, message: ClientMessage) {
         match (&self.joined, message) {
-            (Some(Joined { room, id, .. }), message) => {
+            (
+                Some(Joined {
+                    id,
+                    place: Where::Room { room, .. },
+                }),
+                message,
+            ) => {
                 let mut core = self.shared.core();
                 let outputs = core.rooms.message(room, id.clone(), message);
                 core.apply(outputs, &self.shared.counters);
             }
-            (None, ClientMessage::Broadcaster { room, protocol }) => {
+            (_, ClientMessage::Broadcaster { room, protocol }) => {
                 self.join(room, Role::Broadcaster, protocol);
             }
-            (None, ClientMessage::Viewer { room, protocol }) => self.join(room, Role::Viewer, protocol),
-            (None, message) => {
+            (_, ClientMessage::Viewer { room, protocol }) => self.join(room, Role::Viewer, protocol),
+            (_, message) => {
                 let why = Refusal::NotJoined {
                     message: message.kind(),
                 };
-                refuse(&self.outbox, why, &self.shared.counters);
+                refuse(&self.member, why, &self.shared.counters);
             }
         }
     }
@@ -197,29 +252,49 @@ impl Session {
             Ok((id, outputs)) => {
                 if role == Role::Broadcaster {
                     // Before the burst that tells it of the viewers who wait.
-                    self.outbox.set_limits(shared.config.broadcaster.queue);
+                    self.member.outbox().set_limits(shared.config.broadcaster.queue);
                     self.bucket
                         .set_limit(shared.config.broadcaster.rate, Instant::now());
                 }
-                core.members.insert(id.clone(), self.outbox.clone());
+                core.members.insert(id.clone(), self.member.clone());
                 core.apply(outputs, &shared.counters);
-                self.joined = Some(Joined { room, id, role });
+                self.joined = Some(Joined {
+                    id,
+                    place: Where::Room { room, role },
+                });
             }
-            Err(why) => refuse(&self.outbox, why, &shared.counters),
+            Err(why) => refuse(&self.member, why, &shared.counters),
         }
     }
 
+    fn enter_call(&mut self) -> Result<(), CallFull> {
+        let mut core = self.shared.core();
+        let id = core.pair.enter()?;
+        core.members.insert(id.clone(), self.member.clone());
+        self.joined = Some(Joined {
+            id,
+            place: Where::Call,
+        });
+        Ok(())
+    }
+
     fn leave(&mut self) {
-        self.outbox.shut();
+        self.member.outbox().shut();
         if std::mem::replace(&mut self.left, true) {
             return;
         }
-        if let Some(Joined { room, id, .. }) = &self.joined {
-            let mut core = self.shared.core();
-            core.members.remove(id);
-            let outputs = core.rooms.leave(room, id.clone());
-            if !self.shared.silent.load(Relaxed) {
-                core.apply(outputs, &self.shared.counters);
+        let Some(Joined { id, place }) = &self.joined else {
+            return;
+        };
+        let mut core = self.shared.core();
+        core.members.remove(id);
+        match place {
+            Where::Call => core.pair.leave(id),
+            Where::Room { room, .. } => {
+                let outputs = core.rooms.leave(room, id.clone());
+                if !self.shared.silent.load(Relaxed) {
+                    core.apply(outputs, &self.shared.counters);
+                }
             }
         }
     }
@@ -228,7 +303,11 @@ impl Session {
         let config = &self.shared.config;
         let limits = match self.joined {
             Some(Joined {
-                role: Role::Broadcaster,
+                place:
+                    Where::Room {
+                        role: Role::Broadcaster,
+                        ..
+                    },
                 ..
             }) => config.broadcaster,
             _ => config.viewer,
@@ -318,7 +397,8 @@ impl<'a> Deadlines<'a> {
     fn passed(&self, now: Instant, joined: bool) -> Option<End> {
         if !joined && now >= self.join() {
             let detail = format!(
-                "no room joined within {} ms",
+                "{} within {} ms",
+                self.config.dialect.how_to_join(),
                 self.config.join_timeout.as_millis()
             );
             return Some(End::new(CloseCause::NoJoin, detail));

@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::ServedDialect;
 use crate::{FrameObserver, QueueLimits, room::RoomLimits};
 
 /// Times and bounds of a server.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
+    /// What its clients speak. Default greenroom's own protocol.
+    pub dialect: ServedDialect,
     /// The head of the HTTP request must be there within this. Default 5 s.
     pub header_timeout: Duration,
     /// The HTTP request must be answered, and the answer read, within this. Default 10 s.
     pub http_timeout: Duration,
-    /// A WebSocket connection must have joined a room within this. Default 10 s.
+    /// A WebSocket connection must have joined a room within this, where the dialect joins. Default 10 s.
     pub join_timeout: Duration,
     /// How often a ping is sent. Default 25 s.
     pub ping_interval: Duration,
@@ -43,6 +46,7 @@ pub struct ServerConfig {
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
+            dialect: ServedDialect::Native,
             header_timeout: Duration::from_secs(5),
             http_timeout: Duration::from_secs(10),
             join_timeout: Duration::from_secs(10),

@@ -4,9 +4,11 @@
 //! not bind a socket and has no global state; two servers in one process know nothing of each other.
 
 mod connection;
+mod dialect;
 mod http;
 mod limits;
 mod listener;
+mod member;
 mod stats;
 
 use std::{
@@ -21,15 +23,16 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
 };
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::{
     PeerId,
-    outbox::{Outbox, PushError},
     room::{Output, Refusal, Rooms},
 };
 
+use dialect::Pair;
+pub use dialect::{EXCHANGE_LIMIT, NotServed, ServedDialect};
 pub use limits::{PeerLimits, RateLimit, ServerConfig};
+use member::{Member, Said};
 use stats::Counters;
 pub use stats::{CloseCause, ServerStats};
 
@@ -54,7 +57,9 @@ struct Shared {
 #[derive(Debug)]
 struct Core {
     rooms: Rooms,
-    members: HashMap<PeerId, Arc<Outbox<CloseCause>>>,
+    /// The call of a server that relays.
+    pair: Pair,
+    members: HashMap<PeerId, Member>,
 }
 
 impl Server {
@@ -62,6 +67,7 @@ impl Server {
     pub fn new(config: ServerConfig) -> Self {
         let core = Core {
             rooms: Rooms::new(config.rooms),
+            pair: Pair::default(),
             members: HashMap::new(),
         };
         let shared = Shared {
@@ -102,7 +108,8 @@ impl Server {
     pub fn stats(&self) -> ServerStats {
         let (rooms, members) = {
             let core = self.shared.core();
-            (core.rooms.len(), core.rooms.members())
+            let calls = usize::from(core.pair.len() > 0);
+            (core.rooms.len() + calls, core.rooms.members() + core.pair.len())
         };
         self.shared.counters.snapshot(rooms, members)
     }
@@ -121,22 +128,21 @@ impl Core {
         for output in outputs {
             match output {
                 Output::Send { to, message } => {
-                    let text = Utf8Bytes::from(message.to_json());
+                    let said = Said::new(&message);
                     for id in &to {
-                        if let Some(outbox) = self.members.get(id) {
-                            counters.messages_relayed.fetch_add(1, Relaxed);
-                            deliver(outbox, text.clone());
+                        if let Some(member) = self.members.get(id) {
+                            counters.messages_relayed.fetch_add(member.tell(&said), Relaxed);
                         }
                     }
                 }
                 Output::Reject { to, why } => {
-                    if let Some(outbox) = self.members.get(&to) {
-                        refuse(outbox, why, counters);
+                    if let Some(member) = self.members.get(&to) {
+                        refuse(member, why, counters);
                     }
                 }
                 Output::Close { to } => {
-                    if let Some(outbox) = self.members.get(&to) {
-                        outbox.close(CloseCause::Left);
+                    if let Some(member) = self.members.get(&to) {
+                        member.outbox().close(CloseCause::Left);
                     }
                 }
             }
@@ -145,22 +151,7 @@ impl Core {
 }
 
 /// Answers a message with an error.
-fn refuse(outbox: &Outbox<CloseCause>, why: Refusal, counters: &Counters) {
+fn refuse(member: &Member, why: Refusal, counters: &Counters) {
     counters.messages_rejected.fetch_add(1, Relaxed);
-    deliver(outbox, Utf8Bytes::from(why.into_message().to_json()));
-}
-
-/// A peer misses no single message: where one does not fit, the connection ends (F10).
-fn deliver(outbox: &Outbox<CloseCause>, text: Utf8Bytes) {
-    match outbox.push([text]) {
-        Ok(()) | Err(PushError::Closed) => {}
-        Err(PushError::Full(full)) => {
-            log::info!(
-                "closing a slow reader with {} messages, {} bytes waiting",
-                full.messages,
-                full.bytes
-            );
-            outbox.close(CloseCause::Slow);
-        }
-    }
+    member.tell(&Said::new(&why.into_message()));
 }

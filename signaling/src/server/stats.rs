@@ -26,6 +26,8 @@ pub enum CloseCause {
     Timeout,
     /// No join within [`crate::ServerConfig::join_timeout`]; closed with 1008.
     NoJoin,
+    /// The call has its two peers; closed with 1008.
+    CallFull,
     /// More waited for the client than its queue holds; closed with 1008.
     Slow,
     /// The client sent faster than its rate; closed with 1008.
@@ -47,7 +49,9 @@ impl CloseCause {
     pub(super) fn code(self) -> Option<CloseCode> {
         match self {
             Self::Left => Some(CloseCode::Normal),
-            Self::Timeout | Self::NoJoin | Self::Slow | Self::Flood => Some(CloseCode::Policy),
+            Self::Timeout | Self::NoJoin | Self::CallFull | Self::Slow | Self::Flood => {
+                Some(CloseCode::Policy)
+            }
             Self::TooBig => Some(CloseCode::Size),
             Self::Binary => Some(CloseCode::Unsupported),
             Self::InvalidText => Some(CloseCode::Invalid),
@@ -66,6 +70,7 @@ impl fmt::Display for CloseCause {
             Self::Io => "io",
             Self::Timeout => "timeout",
             Self::NoJoin => "no-join",
+            Self::CallFull => "call-full",
             Self::Slow => "slow",
             Self::Flood => "flood",
             Self::TooBig => "too-big",

@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use futures_util::{SinkExt, StreamExt};
 use greenroom_signaling::{
     Client, ClientConfig, ClientEvents, ClientHandle, ClientTarget, CloseReason, Command, Description,
     Dialect, ErrorCode, Event, PeerId, Role, RoomState, SdpType, Server, ServerConfig,
@@ -18,6 +19,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, timeout},
 };
+use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
 /// Longer than every timeout of the crate.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -68,6 +70,12 @@ impl Lobby {
             .await
             .unwrap()
             .0
+    }
+
+    /// Waits until a connection has ended.
+    pub async fn one_ended(&mut self) {
+        let ended = timeout(DEADLINE, self.connections.join_next()).await;
+        ended.expect("a connection ends").expect("there was one").unwrap();
     }
 
     /// Waits until every connection has ended.
@@ -207,4 +215,100 @@ pub async fn timed<T>(future: impl Future<Output = T>) -> (T, Duration) {
     let start = Instant::now();
     let value = future.await;
     (value, start.elapsed())
+}
+
+/// A page of a dialect that is not the native one: a bare WebSocket, and JSON that the test writes by hand.
+pub struct Page(WebSocketStream<DuplexStream>);
+
+impl Page {
+    pub async fn new(lobby: &mut Lobby) -> Self {
+        Self(lobby.raw().await)
+    }
+
+    pub async fn send(&mut self, frame: Message) {
+        // The server may have stopped reading in the middle of one that is too big.
+        let _ = self.0.send(frame).await;
+    }
+
+    pub async fn say(&mut self, message: serde_json::Value) {
+        self.0.send(Message::text(message.to_string())).await.unwrap();
+    }
+
+    pub async fn said(mut self, message: serde_json::Value) -> Self {
+        self.say(message).await;
+        self
+    }
+
+    /// The next frame that is not the server's ping.
+    #[track_caller]
+    pub fn frame(&mut self) -> impl Future<Output = Message> {
+        let caller = std::panic::Location::caller();
+        async move {
+            loop {
+                match timeout(DEADLINE, self.0.next()).await {
+                    Ok(Some(Ok(Message::Ping(_)))) => {}
+                    Ok(Some(Ok(frame))) => return frame,
+                    other => panic!("{caller}: expected a frame, got {other:?}"),
+                }
+            }
+        }
+    }
+
+    #[track_caller]
+    pub fn next(&mut self) -> impl Future<Output = serde_json::Value> {
+        let caller = std::panic::Location::caller();
+        async move {
+            match self.frame().await {
+                Message::Text(text) => serde_json::from_str(&text).unwrap(),
+                other => panic!("{caller}: expected text, got {other:?}"),
+            }
+        }
+    }
+
+    /// What was sent to this page before its own chat came back.
+    pub async fn until_chat(&mut self, text: &str) -> Vec<serde_json::Value> {
+        let fence = serde_json::json!({"type": "chat", "message": text});
+        self.say(fence.clone()).await;
+        let mut messages = Vec::new();
+        loop {
+            match self.next().await {
+                message if message == fence => return messages,
+                message => messages.push(message),
+            }
+        }
+    }
+
+    /// Everything that this page has sent before has been taken.
+    pub async fn ponged(&mut self) {
+        self.0.send(Message::Ping("p".into())).await.unwrap();
+        assert_eq!(self.frame().await, Message::Pong("p".into()));
+    }
+
+    /// Each hears the other, and nothing came before that.
+    pub async fn meet(&mut self, other: &mut Self) {
+        self.ponged().await;
+        other.ponged().await;
+        self.say("to you".into()).await;
+        assert_eq!(other.next().await, "to you");
+        other.say("and back".into()).await;
+        assert_eq!(self.next().await, "and back");
+    }
+
+    /// The server's close frame: code and reason.
+    pub async fn closed(&mut self) -> (u16, String) {
+        loop {
+            match self.frame().await {
+                Message::Close(Some(frame)) => return (frame.code.into(), frame.reason.to_string()),
+                Message::Close(None) => panic!("a close frame without a code"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Closes politely and waits until the server has hung up.
+    pub async fn leave(mut self) {
+        let _ = self.0.close(None).await;
+        let hung_up = timeout(DEADLINE, async { while let Some(Ok(_)) = self.0.next().await {} });
+        hung_up.await.expect("the server hangs up");
+    }
 }

@@ -1,0 +1,94 @@
+//! The dialects that the server speaks, and how each becomes the messages of a room.
+//!
+//! A translator is pure, belongs to one connection and knows nothing of it: frames of a client in, messages for the
+//! room out, and the reverse, with the time where it needs one. What is allowed stays the room's to say.
+
+mod broadcast_ws;
+mod exchanges;
+mod pair;
+
+use crate::DialectName;
+
+pub(super) use broadcast_ws::BroadcastWs;
+pub use exchanges::EXCHANGE_LIMIT;
+pub(super) use pair::{CallFull, Pair};
+
+/// A dialect that a [`crate::Server`] speaks (docs/dialects.md). Made from a [`DialectName`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ServedDialect {
+    /// greenroom's own protocol.
+    #[default]
+    Native,
+    /// One broadcaster and its viewers, without addresses.
+    BroadcastWs,
+    /// Every text frame to the other of two.
+    Relay,
+}
+
+impl ServedDialect {
+    /// Its name.
+    pub fn name(self) -> DialectName {
+        match self {
+            Self::Native => DialectName::Native,
+            Self::BroadcastWs => DialectName::BroadcastWs,
+            Self::Relay => DialectName::Relay,
+        }
+    }
+
+    /// What a client that has joined nothing should have sent.
+    pub(super) fn how_to_join(self) -> &'static str {
+        match self {
+            Self::Native | Self::Relay => "no room joined",
+            Self::BroadcastWs => r#"neither {"type":"broadcaster"} nor {"type":"viewer"} came"#,
+        }
+    }
+}
+
+/// A dialect that this server does not speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("greenroom's signaling server does not speak {dialect}: {why}")]
+pub struct NotServed {
+    /// Which.
+    pub dialect: DialectName,
+    /// Why, and what to do instead.
+    pub why: &'static str,
+}
+
+impl TryFrom<DialectName> for ServedDialect {
+    type Error = NotServed;
+
+    fn try_from(dialect: DialectName) -> Result<Self, NotServed> {
+        let not = |why| Err(NotServed { dialect, why });
+        match dialect {
+            DialectName::Native => Ok(Self::Native),
+            DialectName::BroadcastWs => Ok(Self::BroadcastWs),
+            DialectName::Relay => Ok(Self::Relay),
+            DialectName::SocketioRelay | DialectName::SocketioRooms => {
+                not("this build lacks Socket.IO; build it with the feature socketio")
+            }
+            DialectName::Janus | DialectName::Whip | DialectName::Whep => {
+                not("it takes a media server; start one and name its URL")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dialect_that_needs_a_media_server_is_refused_with_the_reason() {
+        for dialect in [DialectName::Janus, DialectName::Whip, DialectName::Whep] {
+            let error = ServedDialect::try_from(dialect).unwrap_err();
+            assert_eq!(error.dialect, dialect);
+            assert!(error.to_string().contains("media server"), "{error}");
+        }
+        for dialect in [DialectName::Native, DialectName::BroadcastWs, DialectName::Relay] {
+            assert_eq!(
+                ServedDialect::try_from(dialect).map(ServedDialect::name),
+                Ok(dialect)
+            );
+        }
+    }
+}
