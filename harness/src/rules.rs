@@ -11,6 +11,7 @@ pub mod document;
 mod finding;
 mod link;
 pub(crate) mod message;
+mod names;
 mod negotiation;
 mod relay;
 mod room;
@@ -19,10 +20,13 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use greenroom_signaling::DialectName;
+
 use self::link::Link;
 use self::message::{DescriptionKind, Message};
+use self::names::Names;
 use self::negotiation::{SdpKind, Side};
-use self::relay::{Arrival, Relay};
+use self::relay::Relay;
 use self::room::Bot;
 use self::words::{connection_of, described, summary};
 use crate::check::Severity;
@@ -57,6 +61,7 @@ pub struct Checker {
     bots: BTreeMap<String, Bot>,
     /// Labels by the names that a server gave.
     labels: BTreeMap<String, String>,
+    names: Names,
     relay: Relay,
     findings: Vec<RuleFinding>,
     dropped: u64,
@@ -100,6 +105,7 @@ impl Checker {
                 bot.signaling_open = Some(at);
                 bot.is_foreign = dialect.is_some();
                 bot.is_unaddressed = !addressed;
+                bot.through_server = dialect.as_deref().is_some_and(is_of_media_server);
             }
             TraceKind::SignalingClosed { reason } => {
                 let at = self.at(event, "signaling closed");
@@ -131,6 +137,7 @@ impl Checker {
 
     /// Says why viewers have no picture, and what else was broken.
     pub fn finish(mut self) -> Diagnosis {
+        self.pair_the_rest();
         self.judge_lost_messages();
         let causes = cause::of(&self);
         Diagnosis {
@@ -203,6 +210,7 @@ impl Checker {
             Message::Join { broadcaster, room } => {
                 // A bot that comes anew begins anew.
                 self.close_session(label, at.at_us);
+                self.names.begins_anew(label);
                 let bot = self.bot(label);
                 *bot = Bot {
                     broadcaster: Some(*broadcaster),
@@ -211,6 +219,7 @@ impl Checker {
                     signaling_open: bot.signaling_open.take(),
                     is_foreign: bot.is_foreign,
                     is_unaddressed: bot.is_unaddressed,
+                    through_server: bot.through_server,
                     ..Bot::default()
                 };
                 return;
@@ -257,6 +266,8 @@ impl Checker {
                 broadcaster,
                 version,
             } => {
+                // A name that a bot gave itself may be another one's too; its label is not.
+                let id = if self.is_unaddressed(&label) { &label } else { id };
                 if self.labels.len() < MAX_NAMES {
                     self.labels.insert(id.clone(), label.clone());
                 }
@@ -298,27 +309,9 @@ impl Checker {
             return;
         };
         self.remember(&at);
-        let arrival = self.relay.arrived(&from, &me, &message);
-        if matches!(arrival, Arrival::Unknown) {
-            self.relay.note_unknown(&from, &me, &message, &at);
-        }
-        let mut found: Vec<RuleFinding> = relay::judge(&arrival, &label, &message, at.clone())
-            .into_iter()
-            .collect();
-        if let Arrival::AsSent(order) = arrival
-            && let Some(later) = self.relay.overtaken(&from, &me, order, &at)
-        {
-            let text = format!(
-                "{label} got its {} after a message that was sent later",
-                message.name()
-            );
-            let rule = if matches!(message, Message::Description { .. }) {
-                "SG-05"
-            } else {
-                "TR-05"
-            };
-            found.push(RuleFinding::new(rule, &label, text, at.clone()).because_of(Some(later)));
-        }
+        let Some(mut found) = self.arrival(&label, &me, &from, &message, &at) else {
+            return;
+        };
         let quotable = &self.quotable;
         let refs = |number| quoted(quotable, number);
         let Some(bot) = self.bots.get_mut(&label) else {
@@ -450,6 +443,12 @@ impl Checker {
 fn quoted(quotable: &VecDeque<EventRef>, number: u64) -> Option<EventRef> {
     let event = quotable.iter().rev().find(|event| event.number == number);
     event.cloned()
+}
+
+/// Whether the peers of a dialect's bots are no bots but a server that has the media.
+fn is_of_media_server(dialect: &str) -> bool {
+    let media_servers = [DialectName::Janus, DialectName::Whip, DialectName::Whep];
+    media_servers.iter().any(|name| name.as_str() == dialect)
 }
 
 fn sdp_kind(kind: DescriptionKind) -> SdpKind {

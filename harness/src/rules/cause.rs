@@ -78,15 +78,21 @@ fn first_broken(checker: &Checker, label: &str, viewer: &Bot) -> Option<Found> {
             ..not_joined(broadcaster_label, broadcaster)
         });
     };
-    let toward = broadcaster.links.get(id);
-    let from = viewer.links.get(broadcaster_id);
+    let viewer_name = checker.name_of(broadcaster_label, label).unwrap_or(id);
+    let broadcaster_name = checker
+        .name_of(label, broadcaster_label)
+        .unwrap_or(broadcaster_id);
+    let toward = broadcaster.links.get(viewer_name);
+    let from = viewer.links.get(broadcaster_name);
     let ends = Ends {
         checker,
         viewer_label: label,
         viewer_id: id,
+        viewer_name,
         viewer,
         broadcaster_label,
         broadcaster_id,
+        broadcaster_name,
         broadcaster,
     };
     ends.before_answer(toward, from)
@@ -128,9 +134,12 @@ struct Ends<'a> {
     checker: &'a Checker,
     viewer_label: &'a str,
     viewer_id: &'a str,
+    /// What the broadcaster calls it: its id, where a server gives ids.
+    viewer_name: &'a str,
     viewer: &'a Bot,
     broadcaster_label: &'a str,
     broadcaster_id: &'a str,
+    broadcaster_name: &'a str,
     broadcaster: &'a Bot,
 }
 
@@ -157,6 +166,13 @@ impl Ends<'_> {
         finding.map(|finding| finding.effect.clone())
     }
 
+    /// Where a message came that did not come to whom it was for, in a protocol that names nobody.
+    fn copied(&self, from: &str, to: &str, name: &str) -> String {
+        let mut sent = self.checker.relay.between(from, to, name);
+        let copied = sent.find_map(|sent| sent.copied.as_ref());
+        copied.map_or_else(String::new, |at| format!("; it came to {}", at.peer))
+    }
+
     fn glare(&self, toward: Option<&Link>, from: Option<&Link>) -> Option<Found> {
         let (toward, from) = (toward?, from?);
         let theirs = from.offer_out.as_ref().or(toward.offer_in.as_ref());
@@ -180,7 +196,7 @@ impl Ends<'_> {
             return Some(glare);
         }
         let Some(offer) = toward.and_then(|link| link.offer_out.clone()) else {
-            let heard = self.broadcaster.announced.get(self.viewer_id);
+            let heard = self.broadcaster.announced.get(self.viewer_name);
             return Some(match heard {
                 None => Found {
                     kind: CauseKind::NeverAnnounced,
@@ -208,7 +224,7 @@ impl Ends<'_> {
                     shown_by: Some(at),
                 });
             }
-            if let Some(elsewhere) = self.misrouted(self.broadcaster_id, self.viewer_id, "offer") {
+            if let Some(elsewhere) = self.misrouted(self.broadcaster_id, self.viewer_name, "offer") {
                 return Some(Found {
                     kind: CauseKind::OfferMisrouted,
                     message: format!("{b}'s offer for {v} came to {}", elsewhere.peer),
@@ -228,7 +244,10 @@ impl Ends<'_> {
             }
             return Some(Found {
                 kind: CauseKind::OfferNeverRelayed,
-                message: format!("{b}'s offer never came to {v}"),
+                message: format!(
+                    "{b}'s offer never came to {v}{}",
+                    self.copied(self.broadcaster_id, self.viewer_name, "offer")
+                ),
                 fix: "relay offers to the viewer that they name; look at what the server does with a message for a peer that joined a moment ago",
                 last: Some(offer),
                 shown_by: None,
@@ -236,7 +255,7 @@ impl Ends<'_> {
         };
         let link = from?;
         if link.applied.is_none() {
-            let changed = self.changed(self.broadcaster_id, self.viewer_id, "offer");
+            let changed = self.changed(self.broadcaster_id, self.viewer_name, "offer");
             let kind = if changed {
                 CauseKind::OfferDamaged
             } else {
@@ -319,7 +338,7 @@ impl Ends<'_> {
                     shown_by: Some(at.clone()),
                 });
             }
-            if let Some(elsewhere) = self.misrouted(self.viewer_id, self.broadcaster_id, "answer") {
+            if let Some(elsewhere) = self.misrouted(self.viewer_id, self.broadcaster_name, "answer") {
                 let renamed = elsewhere.peer == b;
                 return Some(Found {
                     kind: CauseKind::AnswerMisrouted,
@@ -344,14 +363,17 @@ impl Ends<'_> {
             }
             return Some(Found {
                 kind: CauseKind::AnswerNeverRelayed,
-                message: format!("{v}'s answer never came to {b}"),
+                message: format!(
+                    "{v}'s answer never came to {b}{}",
+                    self.copied(self.viewer_id, self.broadcaster_name, "answer")
+                ),
                 fix: "relay answers to the broadcaster",
                 last: sent,
                 shown_by: None,
             });
         };
         if toward.applied.is_none() {
-            let changed = self.changed(self.viewer_id, self.broadcaster_id, "answer");
+            let changed = self.changed(self.viewer_id, self.broadcaster_name, "answer");
             let kind = if changed {
                 CauseKind::AnswerDamaged
             } else {
@@ -451,8 +473,8 @@ impl Ends<'_> {
         }
         let bad = toward.bad_credentials.as_ref().or(from.bad_credentials.as_ref());
         let ways = [
-            (b, toward, v, from, self.broadcaster_id, self.viewer_id),
-            (v, from, b, toward, self.viewer_id, self.broadcaster_id),
+            (b, toward, v, from, self.broadcaster_id, self.viewer_name),
+            (v, from, b, toward, self.viewer_id, self.broadcaster_name),
         ];
         // One side's candidates are enough to connect, so both have to be missing or useless.
         let mut missing = Vec::new();

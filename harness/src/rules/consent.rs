@@ -15,14 +15,16 @@ impl Checker {
     /// A second of media came to a bot.
     pub(super) fn media_second(&mut self, label: &str, at: &EventRef) {
         let Some(bot) = self.bots.get(label) else { return };
-        let Some(me) = bot.id.clone() else { return };
         // The trace does not say which connection it came by. With several open ones it cannot be told.
         let is_open = |link: &Link| link.first_packet.is_some() && !link.closed;
         let mut open = bot.links.iter().filter(|(_, link)| is_open(link));
         let (Some((sender, _)), None) = (open.next(), open.next()) else {
             return;
         };
-        let Some(sender) = self.labels.get(sender).cloned() else {
+        let Some(sender) = self.whom(label, sender).map(str::to_owned) else {
+            return;
+        };
+        let Some(me) = self.name_of(&sender, label).map(str::to_owned) else {
             return;
         };
         let Some(link) = self.bots.get_mut(&sender).and_then(|bot| bot.links.get_mut(&me)) else {

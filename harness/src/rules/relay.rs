@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use super::Checker;
 use super::finding::{EventRef, RuleFinding};
-use super::message::Message;
+use super::message::{DescriptionKind, Message};
+use crate::trace::label::room_of;
 
 /// Messages of one sender that are remembered; of older ones nobody can tell any more.
 const MAX_REMEMBERED: usize = 4_096;
@@ -23,6 +25,8 @@ pub(super) struct Sent {
     order: u64,
     pub(super) content: u64,
     pub(super) delivered: u32,
+    /// Where it came to somebody whom it was not for, in a protocol that names nobody.
+    pub(super) copied: Option<EventRef>,
 }
 
 /// What became of a message that arrived.
@@ -36,6 +40,19 @@ pub(super) enum Arrival {
     Misrouted(Sent),
     /// It was sent by somebody else than it says.
     Renamed(Sent),
+    /// Nobody sent it like this.
+    Unknown,
+}
+
+/// What became of a message that arrived, in a protocol that names nobody.
+#[derive(Debug)]
+enum Came {
+    /// It is one that was sent to whoever it came to, as far as that can be told.
+    Meant(Sent),
+    /// It was sent there before and has arrived before.
+    Again(EventRef),
+    /// It was meant for somebody else, or is the receiver's own.
+    Copy { own: bool },
     /// Nobody sent it like this.
     Unknown,
 }
@@ -74,6 +91,7 @@ impl Relay {
             order: *order,
             content: digest(&content),
             delivered: 0,
+            copied: None,
         });
     }
 
@@ -139,10 +157,10 @@ impl Relay {
         }
     }
 
-    /// The message that came in place of one that never arrived. What came before it was sent is none.
-    pub(super) fn changed(&self, sent: &Sent) -> Option<EventRef> {
+    /// The message that came to `to` in place of one that never arrived. What came before it was sent is none.
+    pub(super) fn changed(&self, sent: &Sent, to: &str) -> Option<EventRef> {
         self.unknown
-            .get(&(sent.from.clone(), sent.to.clone(), sent.name))
+            .get(&(sent.from.clone(), to.to_owned(), sent.name))
             .filter(|came| came.number > sent.event.number)
             .cloned()
     }
@@ -174,8 +192,145 @@ impl Relay {
     }
 }
 
+impl Checker {
+    /// A message came to a bot: what that breaks, or `None` if it says nothing to the bot.
+    pub(super) fn arrival(
+        &mut self,
+        label: &str,
+        me: &str,
+        from: &str,
+        message: &Message,
+        at: &EventRef,
+    ) -> Option<Vec<RuleFinding>> {
+        if self.is_unaddressed(label) {
+            return self.unaddressed_arrival(label, from, message, at);
+        }
+        let arrival = self.relay.arrived(from, me, message);
+        if matches!(arrival, Arrival::Unknown) {
+            self.relay.note_unknown(from, me, message, at);
+        }
+        let mut found: Vec<RuleFinding> = judge(&arrival, label, message, at.clone()).into_iter().collect();
+        if let Arrival::AsSent(order) = arrival {
+            found.extend(self.order(label, (from, me), order, message, at));
+        }
+        Some(found)
+    }
+
+    /// The same where nobody is named: whom a message is for is told by where else it could have gone.
+    fn unaddressed_arrival(
+        &mut self,
+        label: &str,
+        from: &str,
+        message: &Message,
+        at: &EventRef,
+    ) -> Option<Vec<RuleFinding>> {
+        let sender = self.whom(label, from).map(str::to_owned);
+        match self.came(label, sender.as_deref(), message, at) {
+            Came::Meant(sent) => {
+                self.learn_names(&sent, label, from, message);
+                let order = self.order(label, (&sent.from, &sent.to), sent.order, message, at);
+                Some(order.into_iter().collect())
+            }
+            Came::Again(first) => {
+                let finding = judge(&Arrival::Again(first), label, message, at.clone());
+                Some(finding.into_iter().collect())
+            }
+            Came::Copy { own: true } => None,
+            Came::Copy { own: false } => {
+                // Whoever waits for an offer takes the first that comes.
+                let is_offer = matches!(
+                    message,
+                    Message::Description {
+                        kind: DescriptionKind::Offer,
+                        ..
+                    }
+                );
+                let link = self.bots.get(label).and_then(|bot| bot.links.get(from));
+                let waits = link.is_none_or(|link| link.offer_in.is_none() && link.offer_out.is_none());
+                (is_offer && waits).then(Vec::new)
+            }
+            Came::Unknown => {
+                let from = sender.as_deref().unwrap_or(from);
+                self.relay.note_unknown(from, label, message, at);
+                Some(Vec::new())
+            }
+        }
+    }
+
+    fn came(&mut self, label: &str, sender: Option<&str>, message: &Message, at: &EventRef) -> Came {
+        let Some(content) = message.content().map(|content| digest(&content)) else {
+            return Came::Unknown;
+        };
+        let in_room = self
+            .relay
+            .sent
+            .iter()
+            .filter(|(from, _)| room_of(from) == room_of(label));
+        let same = in_room.flat_map(|(from, messages)| {
+            let numbered = messages.iter().enumerate();
+            let same = numbered.filter(|(_, sent)| sent.content == content);
+            same.map(move |(place, sent)| (from, place, sent))
+        });
+        // The best of what it can be: for this bot and awaited, perhaps for it, and of the sender that it seems to have.
+        let mut best: Option<(_, String, usize)> = None;
+        let mut copy = None;
+        let mut again = None;
+        for (from, place, sent) in same {
+            let is_own = from == label;
+            match (is_own, self.is_for(sent, label), sent.delivered) {
+                (false, Some(true), 0) | (false, None, 0) => {
+                    let is_sure = self.is_for(sent, label).is_some();
+                    let rank = (is_sure, sender == Some(from.as_str()), std::cmp::Reverse(place));
+                    if best.as_ref().is_none_or(|(other, ..)| *other < rank) {
+                        best = Some((rank, from.clone(), place));
+                    }
+                }
+                (false, Some(true), _) => drop(again.get_or_insert_with(|| sent.event.clone())),
+                _ => copy = Some((from.clone(), place)),
+            }
+        }
+        let relay = &mut self.relay.sent;
+        if let Some((_, from, place)) = best
+            && let Some(sent) = relay.get_mut(&from).and_then(|messages| messages.get_mut(place))
+        {
+            sent.delivered += 1;
+            return Came::Meant(sent.clone());
+        }
+        if let Some((from, place)) = copy {
+            let own = from == label;
+            if !own && let Some(sent) = relay.get_mut(&from).and_then(|messages| messages.get_mut(place)) {
+                sent.copied.get_or_insert_with(|| at.clone());
+            }
+            return Came::Copy { own };
+        }
+        again.map_or(Came::Unknown, Came::Again)
+    }
+
+    /// The finding that a message is which a later one of its sender has overtaken.
+    fn order(
+        &mut self,
+        label: &str,
+        (from, to): (&str, &str),
+        order: u64,
+        message: &Message,
+        at: &EventRef,
+    ) -> Option<RuleFinding> {
+        let later = self.relay.overtaken(from, to, order, at)?;
+        let text = format!(
+            "{label} got its {} after a message that was sent later",
+            message.name()
+        );
+        let rule = if matches!(message, Message::Description { .. }) {
+            "SG-05"
+        } else {
+            "TR-05"
+        };
+        Some(RuleFinding::new(rule, label, text, at.clone()).because_of(Some(later)))
+    }
+}
+
 /// The finding that an arrival is, if it is one.
-pub(super) fn judge(arrival: &Arrival, me: &str, message: &Message, event: EventRef) -> Option<RuleFinding> {
+fn judge(arrival: &Arrival, me: &str, message: &Message, event: EventRef) -> Option<RuleFinding> {
     let name = message.name();
     match arrival {
         Arrival::AsSent(_) | Arrival::Unknown => None,

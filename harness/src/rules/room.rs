@@ -24,6 +24,8 @@ pub(super) struct Bot {
     pub(super) signaling_open: Option<EventRef>,
     /// Whether it speaks another protocol than greenroom's own, so that its frames say nothing by themselves.
     pub(super) is_foreign: bool,
+    /// Whether its protocol is that of a media server, which is nobody's viewer.
+    pub(super) through_server: bool,
     /// Whether its protocol names nobody, so that the names in its messages are its own.
     pub(super) is_unaddressed: bool,
     pub(super) signaling_closed: Option<(EventRef, String)>,
@@ -127,20 +129,32 @@ impl Checker {
     pub(super) fn judge_lost_messages(&mut self) {
         let mut found = Vec::new();
         for sent in self.relay.lost() {
-            let label = |id: &str| self.labels.get(id).cloned();
-            let (Some(from), Some(to)) = (label(&sent.from), label(&sent.to)) else {
+            let Some(from) = self.labels.get(&sent.from).cloned() else {
                 continue;
             };
+            let Some(to) = self.whom(&from, &sent.to).map(str::to_owned) else {
+                continue;
+            };
+            // The server's name of whom it was for, or its label where there is none.
+            let to_id = if self.is_unaddressed(&from) {
+                to.as_str()
+            } else {
+                sent.to.as_str()
+            };
             let until = sent.event.at_us.saturating_add(GRACE_US);
+            // Under a label of its own a bot may have come anew since.
+            let came_before = |bot: &Bot| {
+                let join = bot.join_sent.as_ref().or(bot.joined.as_ref());
+                join.is_none_or(|join| join.number < sent.event.number)
+            };
             let was_there = |label: &str, id: &str| {
                 self.left.get(id).is_some_and(|left| *left >= until)
-                    || self
-                        .bots
-                        .get(label)
-                        .is_some_and(|bot| bot.id.as_deref() == Some(id) && bot.stayed_until(until))
+                    || self.bots.get(label).is_some_and(|bot| {
+                        bot.id.as_deref() == Some(id) && came_before(bot) && bot.stayed_until(until)
+                    })
             };
-            let changed = self.relay.changed(sent);
-            let was_due = until <= self.end_us && was_there(&to, &sent.to) && was_there(&from, &sent.from);
+            let changed = self.relay.changed(sent, to_id);
+            let was_due = until <= self.end_us && was_there(&to, to_id) && was_there(&from, &sent.from);
             // What came in its place is not under way any more.
             if !was_due && changed.is_none() {
                 continue;
@@ -154,7 +168,10 @@ impl Checker {
             } else {
                 "never arrived"
             };
-            let text = format!("the {} that {from} sent to {to} {what}", sent.name);
+            let mut text = format!("the {} that {from} sent to {to} {what}", sent.name);
+            if let Some(copied) = sent.copied.as_ref().filter(|_| changed.is_none()) {
+                text += &format!("; it came to {}", copied.peer);
+            }
             let is_changed = changed.is_some();
             let effect = changed.unwrap_or_else(|| sent.event.clone());
             let finding = RuleFinding::new(rule, &to, text, effect).because_of(Some(sent.event.clone()));
