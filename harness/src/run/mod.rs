@@ -85,6 +85,10 @@ pub enum RunError {
         /// What the file system said.
         reason: String,
     },
+    /// greenroom's own server does not speak what the bots are to speak.
+    #[cfg(feature = "server")]
+    #[error(transparent)]
+    NotServed(#[from] greenroom_signaling::NotServed),
     /// The server under test that the run was to start.
     #[error(transparent)]
     Exec(#[from] ExecError),
@@ -117,6 +121,8 @@ impl RunError {
             | Self::Output { .. }
             | Self::OpenFiles { .. } => true,
             Self::Source(_) => true,
+            #[cfg(feature = "server")]
+            Self::NotServed(_) => true,
             Self::SourceEnded(_) | Self::Listen(_) | Self::Simulation(_) | Self::Stuck(_) => false,
         }
     }

@@ -312,7 +312,11 @@ fn viewer(shared: &Shared, record: ViewerRecord, all: &mut Heard) -> ViewerFigur
         sound_rtp: rtp.audio,
         arrivals: record.arrivals,
         chat_said: record.chat_said,
-        chat_seqs: record.chat.iter().filter_map(|line| line.seq).collect(),
+        // Where the server does not number them, as they came.
+        chat_seqs: (1..)
+            .zip(&record.chat)
+            .map(|(arrival, line)| line.seq.unwrap_or(arrival))
+            .collect(),
         chat: record.chat.into_iter().map(|line| line.text).collect(),
         state_at_join: record.state_at_join.as_ref().map(state),
         state_at_end: state(&record.state),

@@ -70,7 +70,13 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
     };
     let brings_server = !matches!(run.target, Target::Url(_) | Target::Dialer(_));
     refuse_what_would_not_happen(&scenario, brings_server, run.signaling.is_some())?;
-    let meeting = Meeting::open(&run.target, run.server, &run.access)?;
+    let meeting = Meeting::open(
+        &run.target,
+        run.server,
+        &run.access,
+        #[cfg(feature = "server")]
+        scenario.dialect,
+    )?;
     let (ledger, ledger_file, follower) = open_ledger(&scenario, run.ledger.as_deref(), frame_rate, clock)?;
     let executed = match (&scenario.exec, &run.target) {
         (Some(exec), Target::Url(url)) => Some(Executed::start(exec.clone(), url).await?),

@@ -10,6 +10,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+#[cfg(feature = "server")]
+use greenroom_signaling::{DialectName, ServedDialect};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
@@ -61,10 +63,10 @@ pub(super) enum Meeting {
 pub(super) enum Kind {
     /// greenroom's over TCP; bound until it is first started.
     #[cfg(feature = "server")]
-    Tcp(SocketAddr, Mutex<Option<std::net::TcpListener>>),
+    Tcp(ServedDialect, SocketAddr, Mutex<Option<std::net::TcpListener>>),
     /// greenroom's in memory.
     #[cfg(feature = "sim")]
-    Memory(Exchange),
+    Memory(ServedDialect, Exchange),
     /// The caller's in memory.
     Callers(Exchange, CallersServer),
 }
@@ -77,6 +79,7 @@ impl Meeting {
         target: &Target,
         server: Option<CallersServer>,
         access: &Access,
+        #[cfg(feature = "server")] dialect: DialectName,
     ) -> Result<Self, RunError> {
         let brings = !matches!(target, Target::Url(_) | Target::Dialer(_));
         if *access != Access::default() && !matches!(target, Target::Url(_)) {
@@ -102,7 +105,8 @@ impl Meeting {
             Target::Simulated => {
                 let exchange = Exchange::default();
                 let dialer = in_memory(&exchange);
-                Ok(Self::Brought(Kind::Memory(exchange), dialer))
+                let dialect = ServedDialect::try_from(dialect)?;
+                Ok(Self::Brought(Kind::Memory(dialect, exchange), dialer))
             }
             #[cfg(feature = "server")]
             Target::Embedded => {
@@ -110,10 +114,9 @@ impl Meeting {
                 let listener = bind(([127, 0, 0, 1], 0).into()).map_err(failed)?;
                 let address = listener.local_addr().map_err(failed)?;
                 let dialer = Dialer::to(&format!("ws://{address}/"), &Access::default())?;
-                Ok(Self::Brought(
-                    Kind::Tcp(address, Mutex::new(Some(listener))),
-                    dialer,
-                ))
+                let dialect = ServedDialect::try_from(dialect)?;
+                let kind = Kind::Tcp(dialect, address, Mutex::new(Some(listener)));
+                Ok(Self::Brought(kind, dialer))
             }
         }
     }
@@ -265,7 +268,7 @@ impl Host {
             #[cfg(feature = "server")]
             Kind::Tcp(..) => {}
             #[cfg(feature = "sim")]
-            Kind::Memory(exchange) => exchange.cut(),
+            Kind::Memory(_, exchange) => exchange.cut(),
             Kind::Callers(exchange, _) => exchange.cut(),
         }
         running
@@ -274,9 +277,9 @@ impl Host {
     fn start(&self) {
         let running = match &self.kind {
             #[cfg(feature = "server")]
-            Kind::Tcp(address, bound) => self.start_tcp(*address, bound),
+            Kind::Tcp(dialect, address, bound) => self.start_tcp(*dialect, *address, bound),
             #[cfg(feature = "sim")]
-            Kind::Memory(exchange) => Some(self.start_in_memory(exchange)),
+            Kind::Memory(dialect, exchange) => Some(self.start_in_memory(*dialect, exchange)),
             Kind::Callers(exchange, server) => Some(self.start_callers(exchange, server)),
         };
         *lock(&self.running) = running;
@@ -285,6 +288,7 @@ impl Host {
     #[cfg(feature = "server")]
     fn start_tcp(
         &self,
+        dialect: ServedDialect,
         address: SocketAddr,
         bound: &Mutex<Option<std::net::TcpListener>>,
     ) -> Option<Running> {
@@ -294,7 +298,7 @@ impl Host {
             .and_then(tokio::net::TcpListener::from_std);
         match listener {
             Ok(listener) => {
-                let server = self.own_server();
+                let server = self.own_server(dialect);
                 let serving = server.clone();
                 let task = tokio::spawn(async move {
                     serving.serve(listener).await;
@@ -317,8 +321,8 @@ impl Host {
     }
 
     #[cfg(feature = "sim")]
-    fn start_in_memory(&self, exchange: &Exchange) -> Running {
-        let server = self.own_server();
+    fn start_in_memory(&self, dialect: ServedDialect, exchange: &Exchange) -> Running {
+        let server = self.own_server(dialect);
         let serving = server.clone();
         let mut listener = exchange.listen();
         let task = tokio::spawn(async move {
@@ -362,8 +366,9 @@ impl Host {
     }
 
     #[cfg(feature = "server")]
-    fn own_server(&self) -> greenroom_signaling::Server {
+    fn own_server(&self, dialect: ServedDialect) -> greenroom_signaling::Server {
         greenroom_signaling::Server::new(greenroom_signaling::ServerConfig {
+            dialect,
             observer: Some(observer(self.trace.clone())),
             ..Default::default()
         })
