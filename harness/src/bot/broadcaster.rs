@@ -448,6 +448,7 @@ impl BroadcasterBot {
                 self.messages.remove(&event.connection);
             }
             EngineEventKind::RemoteDescriptionApplied
+            | EngineEventKind::RolledBack
             | EngineEventKind::CandidateQueued
             | EngineEventKind::Ice(_)
             | EngineEventKind::Connection(_)

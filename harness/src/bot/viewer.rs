@@ -396,6 +396,7 @@ impl ViewerBot {
         let spec = ConnectionSpec {
             id,
             direction: MediaDirection::Receive {
+                video: None,
                 keep_access_units: self.spec.decode,
             },
             bind: self.shared.bind_for(Party::Viewer(self.spec.number)),
@@ -534,6 +535,7 @@ impl ViewerBot {
                 self.note_error(PeerErrorKind::Engine, error.to_string());
             }
             EngineEventKind::RemoteDescriptionApplied
+            | EngineEventKind::RolledBack
             | EngineEventKind::CandidateQueued
             | EngineEventKind::KeyFrameRequested
             | EngineEventKind::Estimate { .. } => {}

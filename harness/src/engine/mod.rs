@@ -53,10 +53,11 @@ pub trait Engine: Send + Sync + std::fmt::Debug + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
-/// What a connection is for.
+/// What a connection is for: the tracks of this side. Each may offer or answer; which of them it does, follows from
+/// the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaDirection {
-    /// Tracks out (`a=sendonly`); this side makes the offer.
+    /// Tracks out (`a=sendonly`).
     Send {
         /// Codec of the video track.
         video: Codec,
@@ -65,11 +66,48 @@ pub enum MediaDirection {
         /// Whether there is a data channel.
         data: bool,
     },
-    /// Whatever tracks the offer brings (`a=recvonly`), in any codec that greenroom knows.
+    /// Tracks in (`a=recvonly`): whatever an offer brings, or one of video and one of audio in an offer of its own.
     Receive {
+        /// The one codec of video that is accepted; any that greenroom knows if absent.
+        video: Option<Codec>,
         /// Whether received frames keep their bytes, for a decoder.
         keep_access_units: bool,
     },
+    /// Tracks out and in (`a=sendrecv`): one half of a call.
+    Call {
+        /// Codec of the outgoing video track; whatever greenroom knows may come in.
+        video: Codec,
+        /// Whether there is an Opus track beside it.
+        audio: bool,
+        /// Whether there is a data channel. Both sides make it themselves, under the number 0 (`negotiated`, W3C
+        /// webrtc-pc section 6.2), so that it does not matter whose offer is answered.
+        data: bool,
+        /// Whether received frames keep their bytes, for a decoder.
+        keep_access_units: bool,
+    },
+}
+
+impl MediaDirection {
+    /// Codec of the outgoing video track, and whether there is an audio track beside it; `None` if nothing goes out.
+    pub fn outgoing(&self) -> Option<(Codec, bool)> {
+        match *self {
+            Self::Send { video, audio, .. } | Self::Call { video, audio, .. } => Some((video, audio)),
+            Self::Receive { .. } => None,
+        }
+    }
+
+    /// Whether received frames keep their bytes.
+    pub fn keeps_access_units(&self) -> bool {
+        match *self {
+            Self::Send { .. } => false,
+            Self::Receive {
+                keep_access_units, ..
+            }
+            | Self::Call {
+                keep_access_units, ..
+            } => keep_access_units,
+        }
+    }
 }
 
 /// What to build.
@@ -94,8 +132,15 @@ pub struct ConnectionSpec {
 pub enum EngineCommand {
     /// Make an offer and apply it locally; it comes back as [`EngineEventKind::LocalDescription`].
     MakeOffer,
-    /// Apply a remote offer, make an answer and apply that locally.
+    /// Apply a remote offer, make an answer and apply that locally. While an offer of our own is open this is an error:
+    /// who yields (the polite peer of W3C webrtc-pc section 10.7) rolls back first.
     MakeAnswer(Description),
+    /// Take the local offer back, which nobody has answered (RFC 9429 section 4.1.10.2). The connection is stable again
+    /// and tells so by [`EngineEventKind::RolledBack`]; without an open offer this is an error.
+    Rollback,
+    /// Make an offer with new ICE credentials and apply it locally (RFC 8445 section 9), on a connection that has been
+    /// negotiated. It comes back as [`EngineEventKind::LocalDescription`]. What is sent until ICE is connected again may be lost.
+    RestartIce,
     /// Apply a remote answer.
     ApplyAnswer(Description),
     /// Add a remote candidate; one that comes before the remote description waits for it.
@@ -134,6 +179,8 @@ pub enum EngineEventKind {
     LocalDescription(Description),
     /// A remote description was applied.
     RemoteDescriptionApplied,
+    /// The local offer was taken back: the signaling state is stable.
+    RolledBack,
     /// A local candidate was gathered; it is to be signaled.
     LocalCandidate(Candidate),
     /// Gathering is complete (RFC 8838 section 13); the ufrag names the generation.

@@ -103,7 +103,11 @@ impl Task {
         let now = Instant::now();
         let (codecs, keep_access_units) = match spec.direction {
             MediaDirection::Send { video, .. } => (vec![video, Codec::Opus], false),
-            MediaDirection::Receive { keep_access_units } => (Codec::ALL.to_vec(), keep_access_units),
+            MediaDirection::Receive {
+                keep_access_units, ..
+            } => (Codec::ALL.to_vec(), keep_access_units),
+            // Refused with the first command.
+            MediaDirection::Call { .. } => (Vec::new(), false),
         };
         let mut rtc = RtcConfig::new()
             .set_crypto_provider(Arc::new(str0m::crypto::from_feature_flags()))
@@ -134,7 +138,14 @@ impl Task {
     }
 
     async fn command(&mut self, command: EngineCommand) -> Result<(), EngineError> {
+        if matches!(self.spec.direction, MediaDirection::Call { .. }) {
+            return Err(failed("negotiating")(
+                "this engine sends or receives; a call does both",
+            ));
+        }
         match command {
+            EngineCommand::Rollback => Err(failed("rolling the offer back")("this engine has no rollback")),
+            EngineCommand::RestartIce => Err(failed("restarting ICE")("this engine does not restart ICE")),
             EngineCommand::MakeOffer => self.offer().await,
             EngineCommand::MakeAnswer(offer) => self.answer(offer).await,
             EngineCommand::ApplyAnswer(answer) => self.apply(answer).await,
@@ -167,7 +178,7 @@ impl Task {
 
     async fn offer(&mut self) -> Result<(), EngineError> {
         let MediaDirection::Send { audio, data, .. } = self.spec.direction else {
-            return Err(failed("createOffer")("viewers answer"));
+            return Err(failed("createOffer")("this engine's viewers answer"));
         };
         let mut changes = self.rtc.sdp_api();
         let mut add = |kind, track: &str| {
@@ -191,6 +202,9 @@ impl Task {
     }
 
     async fn answer(&mut self, offer: Description) -> Result<(), EngineError> {
+        if matches!(self.spec.direction, MediaDirection::Send { .. }) {
+            return Err(failed("applying the offer")("this engine's broadcasters offer"));
+        }
         let offer = SdpOffer::from_sdp_string(&offer.sdp).map_err(failed("applying the offer"))?;
         let answer = self.rtc.sdp_api().accept_offer(offer);
         let answer = answer.map_err(failed("applying the offer"))?;

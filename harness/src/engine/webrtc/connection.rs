@@ -1,13 +1,13 @@
 //! The task behind one connection: commands in, stack events and packets in, engine events out.
 //!
-//! Owns the connection's life. It ends when the handle is dropped, and then closes the stack's
+//! Owns the connection's life; descriptions and candidates are [`negotiation`](super::negotiation)'s. It ends when the handle is dropped, and then closes the stack's
 //! connection explicitly, because the stack leaks its task and socket otherwise.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use greenroom_signaling::{Candidate, Description};
+use greenroom_signaling::Candidate;
 use rtc::rtcp;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
@@ -31,9 +31,6 @@ use crate::media::kind::{MediaKind, PerMedia};
 use crate::media::packetize::EncodedFrame;
 use crate::media::reassemble::Reassembled;
 use crate::net::connecting::Connecting;
-
-/// Remote candidates that may wait for the remote description.
-const MAX_EARLY_CANDIDATES: usize = 64;
 
 /// Runs one connection until its handle is dropped.
 pub(super) async fn run(
@@ -69,12 +66,7 @@ pub(super) async fn run(
         outlet,
         connection: built.connection,
         connecting,
-        keep_access_units: matches!(
-            spec.direction,
-            MediaDirection::Receive {
-                keep_access_units: true
-            }
-        ),
+        direction: spec.direction,
         outgoing,
         incoming: PerMedia::default(),
         data: built.data,
@@ -82,6 +74,7 @@ pub(super) async fn run(
         reassembled: Vec::new(),
         local_ice: LocalIce::default(),
         wording: Wording::default(),
+        gathers: false,
         remote_applied: false,
         early: VecDeque::new(),
     };
@@ -130,20 +123,23 @@ async fn poll_data(channel: Option<&Arc<dyn DataChannel>>) -> Option<DataChannel
     }
 }
 
-struct ConnectionTask {
-    outlet: Outlet,
-    connection: Arc<dyn PeerConnection>,
-    connecting: Arc<Connecting>,
-    keep_access_units: bool,
-    outgoing: PerMedia<Option<Outgoing>>,
+/// One connection: its fields are shared with [`negotiation`](super::negotiation), which owns what descriptions change.
+pub(super) struct ConnectionTask {
+    pub(super) outlet: Outlet,
+    pub(super) connection: Arc<dyn PeerConnection>,
+    pub(super) connecting: Arc<Connecting>,
+    pub(super) direction: MediaDirection,
+    pub(super) outgoing: PerMedia<Option<Outgoing>>,
     incoming: PerMedia<Option<Incoming>>,
     data: Option<Arc<dyn DataChannel>>,
     data_open: bool,
     reassembled: Vec<Reassembled>,
-    local_ice: LocalIce,
-    wording: Wording,
-    remote_applied: bool,
-    early: VecDeque<Candidate>,
+    pub(super) local_ice: LocalIce,
+    pub(super) wording: Wording,
+    /// Whether the end of the local description's candidates is still to be told. The stack also gathers for a rollback.
+    pub(super) gathers: bool,
+    pub(super) remote_applied: bool,
+    pub(super) early: VecDeque<Candidate>,
 }
 
 impl ConnectionTask {
@@ -152,6 +148,8 @@ impl ConnectionTask {
             EngineCommand::MakeOffer => ("createOffer", self.make_offer().await),
             EngineCommand::MakeAnswer(offer) => ("applying the offer", self.make_answer(offer).await),
             EngineCommand::ApplyAnswer(answer) => ("applying the answer", self.apply_answer(answer).await),
+            EngineCommand::Rollback => ("rolling the offer back", self.roll_back().await),
+            EngineCommand::RestartIce => ("restarting ICE", self.restart_ice().await),
             EngineCommand::AddCandidate(candidate) => {
                 ("addIceCandidate", self.add_candidate(candidate).await)
             }
@@ -164,26 +162,6 @@ impl ConnectionTask {
         if let Err(error) = result {
             self.outlet.error(step, &error).await;
         }
-    }
-
-    async fn make_offer(&mut self) -> Result<(), Error> {
-        let offer = self.connection.create_offer(None).await?;
-        self.set_local(offer, true).await
-    }
-
-    async fn make_answer(&mut self, offer: Description) -> Result<(), Error> {
-        let announced = offer.sdp.contains("a=ice-options:");
-        self.set_remote(offer).await?;
-        let answer = self.connection.create_answer(None).await?;
-        self.set_local(answer, announced).await
-    }
-
-    async fn apply_answer(&mut self, answer: Description) -> Result<(), Error> {
-        self.set_remote(answer).await?;
-        for track in self.outgoing.iter_mut().flatten() {
-            track.negotiated().await?;
-        }
-        Ok(())
     }
 
     async fn send(&mut self, media: MediaKind, frame: &EncodedFrame) -> Result<(), Error> {
@@ -201,50 +179,6 @@ impl ConnectionTask {
             Some(channel) if self.data_open => channel.try_send(BytesMut::from(&message[..])).await,
             _ => Err(Error::Other("the data channel is not open".to_owned())),
         }
-    }
-
-    async fn set_local(
-        &mut self,
-        description: webrtc::peer_connection::RTCSessionDescription,
-        announces_trickle: bool,
-    ) -> Result<(), Error> {
-        let mut signaled = mapping::from_stack(&description);
-        signaled.sdp = self.wording.of(&signaled.sdp, announces_trickle);
-        self.local_ice = LocalIce::of(&signaled.sdp);
-        // Signaled before it is applied: candidates follow at once and must not overtake it (RFC 8838 section 4.3).
-        self.outlet
-            .send(EngineEventKind::LocalDescription(signaled))
-            .await;
-        self.connection.set_local_description(description).await
-    }
-
-    async fn set_remote(&mut self, description: Description) -> Result<(), Error> {
-        self.connection
-            .set_remote_description(mapping::to_stack(description)?)
-            .await?;
-        self.remote_applied = true;
-        self.outlet.send(EngineEventKind::RemoteDescriptionApplied).await;
-        while let Some(candidate) = self.early.pop_front() {
-            self.add_candidate(candidate).await?;
-        }
-        Ok(())
-    }
-
-    async fn add_candidate(&mut self, candidate: Candidate) -> Result<(), Error> {
-        if self.remote_applied {
-            let candidate = mapping::candidate_to_stack(candidate);
-            let added = self.connection.add_ice_candidate(candidate).await;
-            self.connecting.nudge();
-            return added;
-        }
-        if self.early.len() == MAX_EARLY_CANDIDATES {
-            return Err(Error::Other(format!(
-                "more than {MAX_EARLY_CANDIDATES} candidates before a description"
-            )));
-        }
-        self.early.push_back(candidate);
-        self.outlet.send(EngineEventKind::CandidateQueued).await;
-        Ok(())
     }
 
     async fn request_key_frame(&self) -> Result<(), Error> {
@@ -294,6 +228,7 @@ impl ConnectionTask {
                 Ok(init) => EngineEventKind::LocalCandidate(self.local_ice.candidate(init)),
                 Err(error) => return self.outlet.error("gathering a candidate", &error).await,
             },
+            Callback::GatheringComplete if !std::mem::take(&mut self.gathers) => return,
             Callback::GatheringComplete => EngineEventKind::LocalEndOfCandidates {
                 username_fragment: self.local_ice.username_fragment.clone(),
             },
@@ -314,7 +249,7 @@ impl ConnectionTask {
     }
 
     async fn take_track(&mut self, track: Arc<dyn TrackRemote>) {
-        match Incoming::new(track, self.keep_access_units).await {
+        match Incoming::new(track, self.direction.keeps_access_units()).await {
             Some(incoming) => {
                 let media = incoming.media;
                 *self.incoming.get_mut(media) = Some(incoming);

@@ -8,7 +8,7 @@ use rtc::rtp;
 use tokio::time::Instant;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
-use crate::media::codec::Codec;
+use super::codecs;
 use crate::media::kind::MediaKind;
 use crate::media::reassemble::{Reassembled, Reassembler, ReceiveStats, RtpPacket};
 
@@ -26,9 +26,7 @@ impl Incoming {
     /// A track of a codec that we know; `None` for any other.
     pub(super) async fn new(track: Arc<dyn TrackRemote>, keep_access_units: bool) -> Option<Self> {
         let ssrc = track.ssrcs().await.first().copied().unwrap_or(0);
-        let mime = track.codec(ssrc).await?.mime_type;
-        let (_, name) = mime.split_once('/')?;
-        let codec: Codec = name.parse().ok()?;
+        let codec = codecs::named(&track.codec(ssrc).await?.mime_type)?;
         Some(Self {
             media: codec.kind(),
             track: Some(track),

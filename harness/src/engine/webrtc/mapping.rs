@@ -35,6 +35,12 @@ pub(super) fn from_stack(description: &RTCSessionDescription) -> Description {
     }
 }
 
+/// An offer as it concerns a side that only sends: of `a=sendrecv` just the half that receives (RFC 3264 section 6.1 lets
+/// a sendrecv stream be answered with sendonly).
+pub(super) fn receives_only(offer: &str) -> String {
+    offer.replace("\na=sendrecv", "\na=recvonly")
+}
+
 /// What the stack's descriptions lack on the wire, put right before they are signaled (docs/engine.md).
 #[derive(Debug, Default)]
 pub(super) struct Wording {

@@ -3,10 +3,12 @@
 //! Owns everything that touches the `webrtc` and `rtc` crates. Nothing of theirs leaves this folder.
 
 mod callbacks;
+mod codecs;
 mod connection;
 mod incoming;
 mod interceptor;
 mod mapping;
+mod negotiation;
 mod outgoing;
 mod outlet;
 mod setup;

@@ -7,6 +7,7 @@ use rtc::rtp;
 use webrtc::error::Error;
 use webrtc::media_stream::track_local::{TrackLocal as _, TrackLocalEvent};
 
+use super::codecs;
 use super::setup::OutgoingTrack;
 use crate::media::kind::MediaKind;
 use crate::media::packetize::EncodedFrame;
@@ -14,7 +15,7 @@ use crate::media::packetize::EncodedFrame;
 /// One outgoing track.
 pub(super) struct Outgoing {
     track: OutgoingTrack,
-    /// Known once the answer is applied.
+    /// Known once offer and answer are applied.
     payload_type: Option<u8>,
     sequence: u16,
 }
@@ -28,7 +29,7 @@ impl Outgoing {
         }
     }
 
-    /// Learns the payload type that the answer settled on.
+    /// Learns the payload type that offer and answer settled on for the track's codec.
     pub(super) async fn negotiated(&mut self) -> Result<(), Error> {
         let Some(sender) = self.track.transceiver.sender().await? else {
             return Ok(());
@@ -37,7 +38,8 @@ impl Outgoing {
         self.payload_type = parameters
             .rtp_parameters
             .codecs
-            .first()
+            .iter()
+            .find(|codec| codecs::named(&codec.rtp_codec.mime_type) == Some(self.track.codec))
             .map(|codec| codec.payload_type);
         Ok(())
     }

@@ -1,20 +1,16 @@
-//! Builds one peer connection: codecs, interceptors, ICE settings, outgoing tracks, the data channel.
+//! Builds one peer connection: interceptors, ICE settings, outgoing tracks, the data channel.
 //!
 //! Owns the choice of what our offers and answers contain; it applies no description.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use rtc::data_channel::RTCDataChannelInit;
 use rtc::interceptor::Slot;
 use rtc::media_stream::MediaStreamTrack;
-use rtc::peer_connection::configuration::media_engine::{
-    MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_VP8, MediaEngine,
-};
+use rtc::peer_connection::configuration::media_engine::MediaEngine;
 use rtc::peer_connection::configuration::{RTCConfiguration, RTCConfigurationBuilder, RTCIceServer};
-use rtc::rtp_transceiver::rtp_sender::{
-    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
-    RtpCodecKind, TYPE_RTCP_FB_GOOG_REMB,
-};
+use rtc::rtp_transceiver::rtp_sender::{RTCRtpCodingParameters, RTCRtpEncodingParameters};
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use webrtc::data_channel::DataChannel;
 use webrtc::error::Result;
@@ -25,6 +21,7 @@ use webrtc::peer_connection::{
 };
 
 use super::WebrtcConfig;
+use super::codecs;
 use super::interceptor::Feedback;
 use crate::engine::{ConnectionSpec, MediaDirection};
 use crate::media::codec::Codec;
@@ -33,14 +30,8 @@ use crate::net::connecting::Connecting;
 use crate::net::model::Random;
 use crate::net::watched::WatchedRuntime;
 
-/// Codecs that a receiver accepts, the preferred one of each medium first.
-const ACCEPTED: [Codec; 3] = [Codec::H264, Codec::Vp8, Codec::Opus];
-
 /// Label of our data channel.
 const DATA_LABEL: &str = "greenroom";
-
-/// Constrained baseline level 3.1, packetization mode 1 (RFC 6184 section 8.1; RFC 7742 section 6.2).
-const H264_FMTP: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
 
 /// Interval of connectivity checks: Ta of RFC 8445 section 14.2.
 const ICE_CHECK_INTERVAL: Duration = Duration::from_millis(50);
@@ -60,6 +51,7 @@ pub(super) struct OutgoingTrack {
     pub(super) media: MediaKind,
     pub(super) track: Arc<TrackLocalStaticRTP>,
     pub(super) transceiver: Arc<dyn webrtc::rtp_transceiver::RtpTransceiver>,
+    pub(super) codec: Codec,
     pub(super) ssrc: u32,
     pub(super) sequence: u16,
     pub(super) timestamp_offset: u32,
@@ -72,21 +64,9 @@ pub(super) async fn build(
     handler: Arc<dyn PeerConnectionEventHandler>,
     connecting: Arc<Connecting>,
 ) -> Result<Built> {
-    let codecs: Vec<Codec> = match spec.direction {
-        MediaDirection::Send { video, audio, .. } => std::iter::once(video)
-            .chain(audio.then_some(Codec::Opus))
-            .collect(),
-        MediaDirection::Receive { .. } => ACCEPTED.to_vec(),
-    };
     let mut media_engine = MediaEngine::default();
-    for codec in &codecs {
-        media_engine.register_codec(
-            RTCRtpCodecParameters {
-                rtp_codec: description(*codec),
-                payload_type: payload_type(*codec),
-            },
-            kind_of(codec.kind()),
-        )?;
+    for codec in codecs::negotiable(&spec.direction) {
+        media_engine.register_codec(codecs::parameters(codec), codecs::kind_of(codec.kind()))?;
     }
     let registry = register_default_interceptors(Registry::new(), &mut media_engine)?;
     // Last in the chain, so that every interceptor has seen the whole of the RTCP before.
@@ -120,20 +100,44 @@ pub(super) async fn build(
             .await?,
     );
     let mut outgoing = Vec::new();
-    let mut data = None;
-    if let MediaDirection::Send { data: wanted, .. } = spec.direction {
-        for codec in codecs {
-            outgoing.push(add_track(config, spec, &connection, codec).await?);
-        }
-        if wanted {
-            data = Some(connection.create_data_channel(DATA_LABEL, None).await?);
+    if let Some((video, audio)) = spec.direction.outgoing() {
+        outgoing.push(add_track(config, spec, &connection, video).await?);
+        if audio {
+            outgoing.push(add_track(config, spec, &connection, Codec::Opus).await?);
         }
     }
+    let data = match spec.direction {
+        MediaDirection::Send { data: true, .. } => {
+            Some(connection.create_data_channel(DATA_LABEL, None).await?)
+        }
+        MediaDirection::Call { data: true, .. } => {
+            let agreed = RTCDataChannelInit {
+                negotiated: Some(0),
+                ..RTCDataChannelInit::default()
+            };
+            Some(connection.create_data_channel(DATA_LABEL, Some(agreed)).await?)
+        }
+        _ => None,
+    };
     Ok(Built {
         connection,
         outgoing,
         data,
     })
+}
+
+/// Gives a connection that only receives something to offer: a recvonly transceiver of each medium.
+pub(super) async fn add_receivers(connection: &Arc<dyn PeerConnection>) -> Result<()> {
+    for media in MediaKind::ALL {
+        let init = RTCRtpTransceiverInit {
+            direction: RTCRtpTransceiverDirection::Recvonly,
+            ..RTCRtpTransceiverInit::default()
+        };
+        connection
+            .add_transceiver_from_kind(codecs::kind_of(media), Some(init))
+            .await?;
+    }
+    Ok(())
 }
 
 fn configuration(config: &WebrtcConfig) -> RTCConfiguration {
@@ -144,43 +148,6 @@ fn configuration(config: &WebrtcConfig) -> RTCConfiguration {
     RTCConfigurationBuilder::new()
         .with_ice_servers(servers.collect())
         .build()
-}
-
-fn kind_of(media: MediaKind) -> RtpCodecKind {
-    match media {
-        MediaKind::Video => RtpCodecKind::Video,
-        MediaKind::Audio => RtpCodecKind::Audio,
-    }
-}
-
-/// Payload types of our offers: those that browsers use.
-fn payload_type(codec: Codec) -> u8 {
-    match codec {
-        Codec::H264 => 102,
-        Codec::Vp8 => 96,
-        Codec::Opus => 111,
-    }
-}
-
-/// How a codec stands in our descriptions. NACK, PLI and FIR are added by the interceptors.
-fn description(codec: Codec) -> RTCRtpCodec {
-    let (mime_type, channels, fmtp) = match codec {
-        Codec::H264 => (MIME_TYPE_H264, 0, H264_FMTP),
-        Codec::Vp8 => (MIME_TYPE_VP8, 0, ""),
-        // RFC 7587 section 7: always two channels, whatever is sent.
-        Codec::Opus => (MIME_TYPE_OPUS, 2, "minptime=10;useinbandfec=1"),
-    };
-    let estimates = RTCPFeedback {
-        typ: TYPE_RTCP_FB_GOOG_REMB.to_owned(),
-        parameter: String::new(),
-    };
-    RTCRtpCodec {
-        mime_type: mime_type.to_owned(),
-        clock_rate: codec.clock_rate(),
-        channels,
-        sdp_fmtp_line: fmtp.to_owned(),
-        rtcp_feedback: if codec.is_audio() { vec![] } else { vec![estimates] },
-    }
 }
 
 async fn add_track(
@@ -202,27 +169,42 @@ async fn add_track(
         "greenroom".to_owned(),
         name.clone(),
         name,
-        kind_of(media),
+        codecs::kind_of(media),
         vec![RTCRtpEncodingParameters {
             rtp_coding_parameters: RTCRtpCodingParameters {
                 ssrc: Some(ssrc),
                 ..RTCRtpCodingParameters::default()
             },
-            codec: description(codec),
+            codec: codecs::description(codec),
             ..RTCRtpEncodingParameters::default()
         }],
     )));
+    let both_ways = matches!(spec.direction, MediaDirection::Call { .. });
     let init = RTCRtpTransceiverInit {
-        direction: RTCRtpTransceiverDirection::Sendonly,
+        direction: if both_ways {
+            RTCRtpTransceiverDirection::Sendrecv
+        } else {
+            RTCRtpTransceiverDirection::Sendonly
+        },
         ..RTCRtpTransceiverInit::default()
     };
     let local: Arc<dyn webrtc::media_stream::track_local::TrackLocal> = Arc::clone(&track) as _;
     let transceiver = connection.add_transceiver_from_track(local, Some(init)).await?;
+    if both_ways {
+        // The stack would take the track's codec for the only one that may come in as well.
+        let preferred = codecs::negotiable(&spec.direction)
+            .into_iter()
+            .filter(|codec| codec.kind() == media);
+        transceiver
+            .set_codec_preferences(preferred.map(codecs::parameters).collect())
+            .await?;
+    }
     let more = drawn(random);
     Ok(OutgoingTrack {
         media,
         track,
         transceiver,
+        codec,
         ssrc,
         // RFC 3711 section 3.3.1: a start in the lower half keeps the first roll-over unambiguous.
         sequence: (more as u16) & 0x7fff,
