@@ -6,6 +6,7 @@
     reason = "a test that cannot go on should stop there, also in its helpers"
 )]
 
+pub(crate) mod call;
 pub(crate) mod camera;
 pub(crate) mod chromium;
 pub(crate) mod command;

@@ -25,8 +25,8 @@ pub(crate) enum NodeError {
     NoPackages,
     #[error(transparent)]
     Process(#[from] ProcessError),
-    #[error("the script could not be written: {0}")]
-    Script(#[from] io::Error),
+    #[error("a file of the script could not be written: {0}")]
+    File(#[from] io::Error),
 }
 
 impl NodeError {
@@ -43,28 +43,18 @@ impl NodeError {
 pub(crate) struct Node {
     process: Process,
     // Removed after the process, because fields are dropped in this order.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Node {
     /// Runs the text of a script, as `server.js` in a folder of its own.
     pub(crate) fn run(source: &str) -> Result<Self, NodeError> {
-        Self::run_with(source, &[])
-    }
-
-    /// The same with more files in the folder, by their paths in it.
-    pub(crate) fn run_with(source: &str, files: &[(&str, &str)]) -> Result<Self, NodeError> {
         if !Path::new(PACKAGES).is_dir() {
             return Err(NodeError::NoPackages);
         }
         let folder = tempfile::tempdir()?;
         let script = folder.path().join("server.js");
         std::fs::write(&script, source)?;
-        for (path, text) in files {
-            let path = folder.path().join(path);
-            path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-            std::fs::write(path, text)?;
-        }
         let mut command = Command::new(COMMAND);
         command
             .args(["--require", LISTENING])
@@ -73,8 +63,15 @@ impl Node {
             .env("NODE_PATH", PACKAGES);
         Ok(Self {
             process: Process::start(command)?,
-            _folder: folder,
+            folder,
         })
+    }
+
+    /// Puts a file into the script's folder, for a script that looks there when it is asked.
+    pub(crate) fn put(&self, path: &str, text: &str) -> Result<(), NodeError> {
+        let path = self.folder.path().join(path);
+        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        Ok(std::fs::write(path, text)?)
     }
 
     /// The port on which the script listens, once it does. It may have asked for any, which is 0.

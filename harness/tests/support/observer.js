@@ -5,8 +5,9 @@
 globalThis.observer = (() => {
   /** Peer connections, in the order in which the page made them. */
   const connections = [];
-  /** Texts that the page sent over WebSockets. */
+  /** Messages that the page sent over WebSockets, and those that came. */
   const sent = [];
+  const received = [];
   /** What its scripts threw, as text. */
   const failures = [];
 
@@ -31,11 +32,34 @@ globalThis.observer = (() => {
     }
   };
 
-  const { send } = WebSocket.prototype;
-  WebSocket.prototype.send = function (data) {
-    send.call(this, data);
-    sent.push(data);
-    look();
+  /** What the page wants to send while it is held back: `observer.hold()` until `observer.release()`. */
+  let held = null;
+  const hold = () => {
+    held = [];
+  };
+  const release = () => {
+    const sends = held;
+    held = null;
+    for (const send of sends) send();
+  };
+
+  globalThis.WebSocket = class WebSocket extends globalThis.WebSocket {
+    constructor(...args) {
+      super(...args);
+      this.addEventListener("message", (event) => received.push(event.data));
+      // Looked at when the page's own listeners have run.
+      for (const event of ["open", "message", "close"]) this.addEventListener(event, () => setTimeout(look));
+    }
+
+    send(data) {
+      if (held) {
+        held.push(() => this.send(data));
+        return;
+      }
+      super.send(data);
+      sent.push(data);
+      look();
+    }
   };
 
   const failed = (why) => {
@@ -59,5 +83,5 @@ globalThis.observer = (() => {
     });
   });
 
-  return { connections, sent, failures, when, picture };
+  return { connections, sent, received, failures, when, hold, release, picture };
 })();

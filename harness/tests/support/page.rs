@@ -65,7 +65,7 @@ impl Observed {
         within(DEADLINE, self.0.evaluate(js)).await.unwrap()
     }
 
-    /// Waits until a condition is true, looked at when a connection or a video changes, something is sent, or fails.
+    /// Waits until a condition is true, looked at when a connection or a video changes, or something is sent, comes or fails.
     pub(crate) async fn when(&mut self, condition: &str) {
         let js = format!("observer.when(() => {condition})");
         let waiting = self.0.evaluate(&js);
@@ -96,9 +96,14 @@ impl Observed {
         serde_json::from_value(self.evaluate("observer.failures").await).unwrap()
     }
 
-    /// The messages that the page sent over WebSockets so far.
+    /// The texts that the page sent over WebSockets so far.
     pub(crate) async fn sent(&mut self) -> Vec<String> {
         serde_json::from_value(self.evaluate("observer.sent").await).unwrap()
+    }
+
+    /// The texts that came to the page over WebSockets so far.
+    pub(crate) async fn received(&mut self) -> Vec<String> {
+        serde_json::from_value(self.evaluate("observer.received").await).unwrap()
     }
 
     /// The next picture that a video shows, once it shows one.

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::peers::skipped;
+use super::site::Site;
 
 /// The folder with the documents.
 const FOLDER: &str = "GREENROOM_TUTORIALS";
@@ -17,6 +18,8 @@ pub(crate) struct Tutorials(PathBuf);
 pub(crate) struct Tutorial {
     server: String,
     html: String,
+    /// The name that the page has for its script.
+    script_name: &'static str,
     script: String,
     /// Where its server listens, and its page looks for it.
     port: &'static str,
@@ -45,6 +48,7 @@ impl Tutorials {
             html: format!(
                 "{local}{remote}<button id=\"call\">Call</button><script src=\"script.js\"></script>\n"
             ),
+            script_name: "script.js",
             script: format!(
                 "{page}\nconst sendSignalingMessage = (message) => socket.send(JSON.stringify(message));\n\
                  document.getElementById(\"call\").onclick = () => {{\n{call}}};\n"
@@ -53,12 +57,13 @@ impl Tutorials {
         }
     }
 
-    /// Two peers over `{sdp: {type, sdp}}` and `{candidate}`; the page's script is `main.js`.
+    /// Two peers over `{sdp: {type, sdp}}` and `{candidate}`; a button starts.
     pub(crate) fn level_4(&self) -> Tutorial {
         let document = Document::read(&self.0, "level-4-websocket-signaling.md");
         Tutorial {
             server: document.code("Step 1"),
             html: document.code("Step 3"),
+            script_name: "main.js",
             script: document.code("Step 4"),
             port: "8080",
         }
@@ -80,13 +85,14 @@ impl Tutorials {
         Tutorial {
             server: format!("{}\n{}", document.code("3.2"), document.code("5.1")),
             html: document.code("4.1"),
+            script_name: "script.js",
             script: document.code("4.2"),
             port: "3000",
         }
     }
 
     /// Two peers over Socket.IO. The tutorial gives the page's script in pieces, in this order; what it leaves out is the
-    /// page itself and the connection.
+    /// page itself and the connection to the server.
     pub(crate) fn socketio(&self) -> Tutorial {
         let document = Document::read(&self.0, "socketio-signaling.md");
         let pieces = [
@@ -110,6 +116,7 @@ impl Tutorials {
                    <script src=\"/socket.io/socket.io.js\"></script>\n\
                    <script type=\"module\" src=\"script.js\"></script>\n"
                 .to_owned(),
+            script_name: "script.js",
             script: format!("const socket = io(\"http://localhost:3000\");\n{script}"),
             port: "3000",
         }
@@ -136,6 +143,12 @@ impl Tutorial {
     pub(crate) fn script(&self, port: u16) -> String {
         let there = |port: &str| format!("localhost:{port}");
         self.script.replace(&there(self.port), &there(&port.to_string()))
+    }
+
+    /// Serves the page, for a server on another port.
+    pub(crate) async fn site(&self, port: u16) -> Site {
+        let path = format!("/{}", self.script_name);
+        Site::serve(&[("/", &self.html), (&path, &self.script(port))]).await
     }
 }
 

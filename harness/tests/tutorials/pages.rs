@@ -1,134 +1,251 @@
-//! The pages, in two browsers whose cameras show different streams, one started after the other.
+//! The pages in Chromium: what they do with their own servers, as written and after the obvious repair.
 
-use crate::support::chromium::ChromiumError;
+use serde_json::{Value, json};
+
+use crate::support::call::Call;
 use crate::support::node::{Node, NodeError};
-use crate::support::page::{Browser, Observed};
+use crate::support::page::Observed;
 use crate::support::peers::or_skip;
-use crate::support::site::Site;
 use crate::support::tutorials::{Tutorial, Tutorials};
 
-/// Different pictures that have to be seen before a video is believed.
-const PICTURES: usize = 10;
-
-/// The streams that the cameras show.
-const STREAMS: [u8; 2] = [1, 2];
-
-/// Two pages and what serves them.
-struct Pages {
-    first: Observed,
-    second: Observed,
-    // These end after the pages' last words.
-    _browsers: [Browser; 2],
-    _site: Option<Site>,
+/// A page that is opened twice, and its server, which ends with it.
+struct Running {
+    call: Call,
     _server: Node,
 }
 
-/// What keeps text text, which is all that parts 22 and level 4 lack.
-fn keeps_text(server: &str) -> String {
-    let repaired = server.replace("client.send(message)", "client.send(message.toString())");
-    assert_ne!(repaired, server, "there is nothing to repair");
-    repaired
-}
-
-fn as_written(server: &str) -> String {
-    server.to_owned()
-}
-
-/// Two browsers, or none if Chromium is missing.
-async fn browsers() -> Option<[Browser; 2]> {
-    let first = or_skip(Browser::start(STREAMS[0]).await, ChromiumError::is_missing)?;
-    let second = or_skip(Browser::start(STREAMS[1]).await, ChromiumError::is_missing)?;
-    Some([first, second])
-}
-
-/// Opens a page twice, against a server under Node.js; none if something of it is missing.
-async fn open(
+/// None if the documents, Node.js or Chromium are missing.
+async fn run(
     tutorial: impl FnOnce(&Tutorials) -> Tutorial,
-    script: &str,
-    server: impl FnOnce(&str) -> String,
-) -> Option<Pages> {
+    repair: impl FnOnce(&str) -> String,
+) -> Option<Running> {
     let tutorial = tutorial(&Tutorials::find()?);
-    let mut node = or_skip(Node::run(&server(&tutorial.server(0))), NodeError::is_missing)?;
-    let program = tutorial.script(node.port().await.unwrap());
-    let site = Site::serve(&[("/", tutorial.html()), (script, &program)]).await;
-    let mut browsers = browsers().await?;
-    Some(Pages {
-        first: browsers[0].open(&site.url()).await,
-        second: browsers[1].open(&site.url()).await,
-        _browsers: browsers,
-        _site: Some(site),
-        _server: node,
-    })
+    let program = repair(&tutorial.server(0));
+    let mut node = or_skip(Node::run(&program), NodeError::is_missing)?;
+    // Both pages are loaded when they are opened; nobody asks the site for more.
+    let site = tutorial.site(node.port().await.unwrap()).await;
+    let call = Call::open(&site.url()).await?;
+    Some(Running { call, _server: node })
 }
 
-impl Pages {
-    /// Both are connected, and each shows the other's camera.
-    async fn each_sees_the_other(&mut self) {
-        self.first.connected().await;
-        self.second.connected().await;
-        let seen = [
-            self.first.stream("#remoteVideo", PICTURES).await,
-            self.second.stream("#remoteVideo", PICTURES).await,
-        ];
-        assert_eq!(seen, [STREAMS[1], STREAMS[0]]);
-    }
+fn as_written(program: &str) -> String {
+    program.to_owned()
 }
 
-/// Starts part 22's call: each page asks for its camera when it is opened, and the second one calls.
-async fn call(pages: &mut Pages) {
-    let has_camera = "observer.connections[0].getSenders().length === 2";
-    for page in [&mut pages.first, &mut pages.second] {
-        page.when(has_camera).await;
-    }
-    pages.second.click("#call").await;
+/// Text stays text, which is all that the servers of part 22 and level 4 lack.
+fn keeps_text(server: &str) -> String {
+    repaired(server, "client.send(message)", "client.send(message.toString())")
+}
+
+fn repaired(program: &str, wrong: &str, right: &str) -> String {
+    assert!(program.contains(wrong), "there is no {wrong:?} to repair");
+    program.replace(wrong, right)
 }
 
 #[tokio::test]
 async fn part_22_connects_two_pages_once_its_server_keeps_text() {
-    let Some(mut pages) = open(Tutorials::part_22, "/script.js", keeps_text).await else {
+    let Some(mut running) = run(Tutorials::part_22, keeps_text).await else {
         return;
     };
-    call(&mut pages).await;
-    pages.each_sees_the_other().await;
-}
-
-#[tokio::test]
-async fn part_22_as_written_cannot_read_what_its_server_resends() {
-    let Some(mut pages) = open(Tutorials::part_22, "/script.js", as_written).await else {
-        return;
-    };
-    call(&mut pages).await;
-    pages.first.when("observer.failures.length > 0").await;
-    let why = pages.first.failures().await;
-    assert!(why[0].contains("[object Blob]"), "{why:?}");
+    running.call.start_part_22().await;
+    running.call.each_sees_the_other().await;
 }
 
 #[tokio::test]
 async fn level_4_connects_two_pages_started_one_after_the_other_once_its_server_keeps_text() {
-    let Some(mut pages) = open(Tutorials::level_4, "/main.js", keeps_text).await else {
+    let Some(mut running) = run(Tutorials::level_4, keeps_text).await else {
         return;
     };
-    // Its offer goes to nobody.
-    start_level_4(&mut pages.first).await;
-    start_level_4(&mut pages.second).await;
-    pages.each_sees_the_other().await;
+    running.call.start_level_4().await;
+    running.call.each_sees_the_other().await;
+}
+
+#[tokio::test]
+async fn part_22_as_written_cannot_read_what_its_server_resends() {
+    let Some(mut running) = run(Tutorials::part_22, as_written).await else {
+        return;
+    };
+    running.call.start_part_22().await;
+    cannot_read_a_blob(&mut running.call.first).await;
 }
 
 #[tokio::test]
 async fn level_4_as_written_cannot_read_what_its_server_resends() {
-    let Some(mut pages) = open(Tutorials::level_4, "/main.js", as_written).await else {
+    let Some(mut running) = run(Tutorials::level_4, as_written).await else {
         return;
     };
-    start_level_4(&mut pages.first).await;
-    start_level_4(&mut pages.second).await;
-    pages.first.when("observer.failures.length > 0").await;
-    let why = pages.first.failures().await;
+    running.call.start_level_4().await;
+    cannot_read_a_blob(&mut running.call.first).await;
+}
+
+#[tokio::test]
+async fn level_4_fails_in_both_pages_when_they_start_at_once() {
+    let Some(mut running) = run(Tutorials::level_4, keeps_text).await else {
+        return;
+    };
+    let [first, second] = [&mut running.call.first, &mut running.call.second];
+    // Each has made its offer when the other's comes.
+    for page in [&mut *first, &mut *second] {
+        page.evaluate("observer.hold()").await;
+        page.click("#startBtn").await;
+        page.when("observer.connections[0]?.signalingState === 'have-local-offer'")
+            .await;
+    }
+    for page in [&mut *first, &mut *second] {
+        page.evaluate("observer.release()").await;
+    }
+    // Chromium takes its own offer back and answers: both do, and neither waits for an answer any more.
+    for page in [first, second] {
+        page.when("observer.failures.length > 0").await;
+        let why = page.failures().await;
+        assert!(why[0].contains("InvalidStateError"), "{why:?}");
+    }
+}
+
+async fn cannot_read_a_blob(page: &mut Observed) {
+    page.when("observer.failures.length > 0").await;
+    let why = page.failures().await;
     assert!(why[0].contains("[object Blob]"), "{why:?}");
 }
 
-/// Clicks, and waits until its offer is sent.
-async fn start_level_4(page: &mut Observed) {
-    page.click("#startBtn").await;
-    page.when("observer.sent.some((text) => JSON.parse(text).sdp)")
+/// Part 28's first page broadcasts.
+async fn broadcast(call: &mut Call) {
+    call.first.click("#startStream").await;
+    call.first.when("observer.sent.length > 0").await;
+    assert_eq!(
+        call.first.sent().await[0],
+        json!({"type": "broadcaster"}).to_string()
+    );
+    call.second.when("socket.readyState === WebSocket.OPEN").await;
+}
+
+/// Says what part 28's page does not.
+async fn say(page: &mut Observed, message: Value) {
+    page.evaluate(&format!("socket.send({})", json!(message.to_string())))
         .await;
+}
+
+/// Waits until the first page has got everything that the server had for it: chat goes to everybody.
+async fn all_has_come(call: &mut Call) {
+    say(&mut call.second, json!({"type": "chat", "message": "all"})).await;
+    call.first
+        .when("observer.received.some((text) => JSON.parse(text).type === 'chat')")
+        .await;
+}
+
+/// The types of messages, candidates left out: of those there are as many as the machine has addresses.
+fn types(messages: &[String]) -> Vec<String> {
+    let types = messages.iter().map(|text| {
+        let message: Value = serde_json::from_str(text).unwrap();
+        message["type"].as_str().unwrap().to_owned()
+    });
+    types.filter(|kind| kind != "candidate").collect()
+}
+
+#[tokio::test]
+async fn part_28_has_no_page_that_asks_to_view() {
+    let Some(mut running) = run(Tutorials::part_28_before_the_chat, as_written).await else {
+        return;
+    };
+    let call = &mut running.call;
+    broadcast(call).await;
+    assert_eq!(call.second.sent().await, Vec::<String>::new());
+    all_has_come(call).await;
+    assert_eq!(types(&call.first.received().await), ["chat"]);
+}
+
+#[tokio::test]
+async fn part_28_without_its_chat_offers_to_a_viewer_and_never_hears_the_answer() {
+    let Some(mut running) = run(Tutorials::part_28_before_the_chat, as_written).await else {
+        return;
+    };
+    let call = &mut running.call;
+    broadcast(call).await;
+    say(&mut call.second, json!({"type": "viewer"})).await;
+    // The answer comes back to the viewer itself, which has no use for it.
+    call.second.when("observer.failures.length > 0").await;
+    let why = call.second.failures().await;
+    assert!(why[0].contains("InvalidStateError"), "{why:?}");
+    all_has_come(call).await;
+    assert_eq!(types(&call.first.sent().await), ["broadcaster", "offer"]);
+    assert_eq!(types(&call.second.sent().await), ["viewer", "answer", "chat"]);
+    assert_eq!(types(&call.first.received().await), ["new-viewer", "chat"]);
+    let state = call
+        .first
+        .evaluate("observer.connections[0].signalingState")
+        .await;
+    assert_eq!(state, "have-local-offer");
+}
+
+#[tokio::test]
+async fn part_28_makes_a_viewer_start_anew_when_another_one_comes() {
+    let Some(mut running) = run(Tutorials::part_28_before_the_chat, as_written).await else {
+        return;
+    };
+    let call = &mut running.call;
+    broadcast(call).await;
+    say(&mut call.second, json!({"type": "viewer"})).await;
+    call.second.when("observer.connections.length === 1").await;
+    let another = "new Promise((resolve) => {
+        const another = new WebSocket(socket.url);
+        another.onopen = () => resolve(another.send(JSON.stringify({ type: 'viewer' })));
+    })";
+    call.second.evaluate(another).await;
+    call.second.when("observer.connections.length === 2").await;
+    assert_eq!(types(&call.first.sent().await), ["broadcaster", "offer", "offer"]);
+    assert_eq!(call.first.evaluate("observer.connections.length").await, 1);
+}
+
+#[tokio::test]
+async fn part_28_loses_its_signaling_with_its_chat() {
+    let Some(mut running) = run(Tutorials::part_28, as_written).await else {
+        return;
+    };
+    let call = &mut running.call;
+    broadcast(call).await;
+    say(&mut call.second, json!({"type": "viewer"})).await;
+    all_has_come(call).await;
+    assert_eq!(types(&call.first.received().await), ["new-viewer", "chat"]);
+    call.first.when("document.querySelector('#chatbox p')").await;
+    let state = call
+        .first
+        .evaluate("observer.connections[0].signalingState")
+        .await;
+    assert_eq!(state, "stable", "nothing was offered");
+}
+
+/// The page of the Socket.IO tutorial, served by its own server; none if something is missing.
+async fn socketio(repair: impl FnOnce(&str) -> String, ready: &str) -> Option<Running> {
+    let tutorial = Tutorials::find()?.socketio();
+    let mut node = or_skip(Node::run(&tutorial.server(0)), NodeError::is_missing)?;
+    let port = node.port().await.unwrap();
+    let script = repair(&tutorial.script(port));
+    node.put("public/index.html", tutorial.html()).unwrap();
+    node.put("public/script.js", &script).unwrap();
+    let call = Call::open_when(&format!("http://localhost:{port}/"), ready).await?;
+    Some(Running { call, _server: node })
+}
+
+#[tokio::test]
+async fn the_socket_io_tutorial_stops_at_a_name_that_it_never_defined() {
+    let Some(mut running) = socketio(as_written, "observer.failures.length > 0").await else {
+        return;
+    };
+    let page = &mut running.call.first;
+    assert_eq!(page.failures().await, ["ReferenceError: remote is not defined"]);
+    let state = page.evaluate("observer.connections[0].signalingState").await;
+    assert_eq!(state, "stable", "nothing was offered");
+}
+
+#[tokio::test]
+async fn the_socket_io_tutorial_connects_two_pages_once_that_name_is_right() {
+    let right = |script: &str| {
+        let script = repaired(script, ".srcObject = remote\n", ".srcObject = remoteStream\n");
+        repaired(&script, "remote.addTrack", "remoteStream.addTrack")
+    };
+    let has_offered = "observer.connections[0]?.signalingState === 'have-local-offer'";
+    let Some(mut running) = socketio(right, has_offered).await else {
+        return;
+    };
+    running.call.each_sees_the_other().await;
 }
