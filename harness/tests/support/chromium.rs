@@ -3,17 +3,18 @@
 //! Owns the process, its profile and the conversation with a page; all three end with the test. It must not know what
 //! a page is for.
 
-use std::io::{self, BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io;
+use std::process::Command;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
+
+use super::process::{Process, ProcessError};
 
 /// What the system's package installs.
 const COMMAND: &str = "chromium";
@@ -31,21 +32,16 @@ const FLAGS: [&str; 9] = [
     "--remote-debugging-port=0",
 ];
 
-/// For a start on a busy machine, and for a script that does a thousand things. Far beyond anything healthy.
+/// For a script that does a thousand things, on a busy machine. Far beyond anything healthy.
 const DEADLINE: Duration = Duration::from_secs(180);
-
-/// Lines of its log that an error quotes.
-const LOG_LINES: usize = 20;
 
 /// Why Chromium could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChromiumError {
-    #[error("there is no command {COMMAND}; install it (`ci/test peers` does)")]
-    NotInstalled,
-    #[error("{COMMAND} could not be started: {0}")]
-    Start(#[from] io::Error),
-    #[error("{COMMAND} ended without naming its DevTools address; its last words were {log:#?}")]
-    NoDevTools { log: Vec<String> },
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    #[error("a folder or a connection of {COMMAND} could not be made: {0}")]
+    System(#[from] io::Error),
     #[error("expected a DevTools address such as ws://127.0.0.1:9222/devtools/browser/..., got {0:?}")]
     Address(String),
     #[error("the DevTools connection failed: {0}")]
@@ -63,17 +59,17 @@ pub(crate) enum ChromiumError {
 impl ChromiumError {
     /// Whether it is only not installed.
     pub(crate) fn is_missing(&self) -> bool {
-        matches!(self, Self::NotInstalled)
+        matches!(self, Self::Process(ProcessError::NotInstalled(_)))
     }
 }
 
 /// A running Chromium with a profile of its own.
 pub(crate) struct Chromium {
-    process: Child,
     /// `127.0.0.1:port` of DevTools.
     authority: String,
     browser: DevTools,
-    // Removed after the process, because fields are dropped after `drop` has run.
+    // The profile is removed after the process has ended, because fields are dropped in this order.
+    _process: Process,
     _profile: TempDir,
 }
 
@@ -96,22 +92,21 @@ impl Chromium {
             .args(FLAGS)
             .args(flags)
             .arg(format!("--user-data-dir={}", profile.path().display()))
-            .arg("about:blank")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let process = command.spawn().map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => ChromiumError::NotInstalled,
-            _ => ChromiumError::Start(error),
-        })?;
-        let mut starting = Starting(Some(process));
-        let url = starting.devtools_url().await?;
+            // It leaves things in the system's folder for those, too, if it is killed.
+            .env("TMPDIR", profile.path())
+            .arg("about:blank");
+        let mut process = Process::start(command)?;
+        let address = |line: &str| {
+            line.strip_prefix("DevTools listening on ")
+                .map(|url| url.trim().to_owned())
+        };
+        let url = process.line("its DevTools address", address).await?;
         let authority = authority(&url)?.to_owned();
         let browser = DevTools::connect(&authority, &url).await?;
         Ok(Self {
-            process: starting.started(),
             authority,
             browser,
+            _process: process,
             _profile: profile,
         })
     }
@@ -152,12 +147,6 @@ impl Chromium {
     }
 }
 
-impl Drop for Chromium {
-    fn drop(&mut self) {
-        end(&mut self.process);
-    }
-}
-
 impl Page {
     /// The value of an expression, awaited if it is a promise. It must be one that JSON can say.
     pub(crate) async fn evaluate(&mut self, js: &str) -> Result<Value, ChromiumError> {
@@ -175,57 +164,6 @@ impl Page {
     pub(crate) async fn close(mut self) -> Result<(), ChromiumError> {
         self.devtools.call("Page.close", json!({})).await.map(drop)
     }
-}
-
-/// A process that has not said yet where it can be reached; it does not outlive a failed start.
-struct Starting(Option<Child>);
-
-impl Starting {
-    async fn devtools_url(&mut self) -> Result<String, ChromiumError> {
-        let stderr = self.0.as_mut().and_then(|process| process.stderr.take());
-        let (lines, mut heard) = mpsc::unbounded_channel();
-        // Reads to the end, because a process whose log nobody reads stops when the pipe is full.
-        std::thread::spawn(move || {
-            for line in stderr.into_iter().flat_map(|log| BufReader::new(log).lines()) {
-                let Ok(line) = line else { break };
-                let _ = lines.send(line);
-            }
-        });
-        let mut log = Vec::new();
-        let said = async {
-            while let Some(line) = heard.recv().await {
-                if let Some(url) = line.strip_prefix("DevTools listening on ") {
-                    return Some(url.trim().to_owned());
-                }
-                log.push(line);
-            }
-            None
-        };
-        let url = tokio::time::timeout(DEADLINE, said).await;
-        url.ok().flatten().ok_or_else(|| {
-            let last = log.len().saturating_sub(LOG_LINES);
-            ChromiumError::NoDevTools {
-                log: log.split_off(last),
-            }
-        })
-    }
-
-    fn started(mut self) -> Child {
-        self.0.take().unwrap()
-    }
-}
-
-impl Drop for Starting {
-    fn drop(&mut self) {
-        if let Some(process) = &mut self.0 {
-            end(process);
-        }
-    }
-}
-
-fn end(process: &mut Child) {
-    let _ = process.kill();
-    let _ = process.wait();
 }
 
 /// `127.0.0.1:port` of a DevTools address.

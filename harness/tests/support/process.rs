@@ -5,13 +5,14 @@
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::watch;
 
 /// For a start on a busy machine. Far beyond anything healthy.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(180);
 
 /// Lines that are remembered; a program that says more has lost itself.
 const MAX_LINES: usize = 10_000;
@@ -46,6 +47,7 @@ pub(crate) struct Process {
     child: Child,
     /// Closed when the program has closed its output and its log.
     lines: watch::Receiver<Vec<String>>,
+    reading: Vec<JoinHandle<()>>,
 }
 
 impl Process {
@@ -62,9 +64,16 @@ impl Process {
             _ => ProcessError::Start(name.clone(), error),
         })?;
         let (said, lines) = watch::channel(Vec::new());
-        read(child.stdout.take(), said.clone());
-        read(child.stderr.take(), said);
-        Ok(Self { name, child, lines })
+        let reading = vec![
+            read(child.stdout.take(), said.clone()),
+            read(child.stderr.take(), said),
+        ];
+        Ok(Self {
+            name,
+            child,
+            lines,
+            reading,
+        })
     }
 
     /// The first line, of the past or to come, from which something can be read. `wanted` says it to people.
@@ -128,11 +137,15 @@ impl Drop for Process {
             let _ = kill_process_group(group, Signal::KILL);
         }
         let _ = self.child.wait();
+        // What it started itself has ended, too, when nobody holds its output any more; only then can its folders go.
+        for reading in self.reading.drain(..) {
+            let _ = reading.join();
+        }
     }
 }
 
 /// Reads to the end, because a program whose log nobody reads stops when the pipe is full.
-fn read(pipe: Option<impl Read + Send + 'static>, said: watch::Sender<Vec<String>>) {
+fn read(pipe: Option<impl Read + Send + 'static>, said: watch::Sender<Vec<String>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in pipe
             .into_iter()
@@ -146,5 +159,5 @@ fn read(pipe: Option<impl Read + Send + 'static>, said: watch::Sender<Vec<String
                 }
             });
         }
-    });
+    })
 }
