@@ -7,7 +7,7 @@
 
 mod support;
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
@@ -232,6 +232,41 @@ fn a_file_of_the_drawn_clip_opens_again() {
         (clip.frames(), clip.size().to_string()),
         (20, "320x180".to_owned())
     );
+}
+
+#[test]
+fn a_server_listens_for_each_dialect_that_it_is_told_to_and_says_so_in_a_line_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = greenroom(dir.path(), &["serve"])
+        .args(["--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0=tutorial-28"])
+        .args([
+            "--listen",
+            "127.0.0.1:0=relay",
+            "--listen",
+            "127.0.0.1:0=socketio-rooms",
+        ])
+        .spawn()
+        .unwrap();
+    let lines: Vec<String> = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .take(4)
+        .map(Result::unwrap)
+        .collect();
+    for (line, (begin, end)) in lines.iter().zip([
+        ("listening on ws://127.0.0.1:", "/"),
+        ("listening on ws://127.0.0.1:", "/ (broadcast-ws)"),
+        ("listening on ws://127.0.0.1:", "/ (relay)"),
+        ("listening on http://127.0.0.1:", "/socket.io/ (socketio-rooms)"),
+    ]) {
+        let port = line.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end));
+        let port: u16 = port.unwrap_or_else(|| panic!("{line}")).parse().unwrap();
+        assert!(
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok(),
+            "{line}"
+        );
+    }
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(0), "one Ctrl-C ends all");
 }
 
 #[test]

@@ -199,6 +199,8 @@ fn malformed_inputs_are_refused_with_104_the_problem_and_the_remedy() {
         (&["run", "--output-dir", "/proc/nowhere"], "--output-dir"),
         (&["serve", "--listen", "localhost"], "--listen"),
         (&["serve", "--listen", "203.0.113.1:1"], "--listen"),
+        (&["serve", "--listen", "127.0.0.1:0=sip"], "broadcast-ws"),
+        (&["serve", "--listen", "127.0.0.1:0=janus"], "media server"),
         (&["fixture", "generate", "--size", "big", "x.y4m"], "--size"),
         (&["fixture", "generate", "--size", "3x3", "x.y4m"], "--size"),
         (&["fixture", "generate", "missing/dir/x.y4m"], "missing/dir/x.y4m"),

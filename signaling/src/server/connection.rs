@@ -16,7 +16,7 @@ use super::{
     dialect::{BroadcastWs, CallFull},
     http::Place,
     limits::TokenBucket,
-    member::Member,
+    member::{Member, TextMember},
     refuse,
 };
 use crate::{
@@ -81,7 +81,7 @@ impl End {
 struct Session {
     shared: Arc<Shared>,
     connection: u64,
-    member: Member,
+    member: TextMember,
     bucket: TokenBucket,
     joined: Option<Joined>,
     left: bool,
@@ -104,12 +104,12 @@ impl Session {
         let limits = shared.config.viewer;
         let translator = match shared.config.dialect {
             ServedDialect::BroadcastWs => Some(BroadcastWs::new(RoomId::main())),
-            ServedDialect::Native | ServedDialect::Relay => None,
+            _ => None,
         };
         shared.counters.connections_opened.fetch_add(1, Relaxed);
         Self {
             connection: shared.connections.fetch_add(1, Relaxed) + 1,
-            member: Member::new(limits.queue, translator),
+            member: TextMember::new(limits.queue, translator),
             bucket: TokenBucket::new(limits.rate, Instant::now()),
             joined: None,
             left: false,
@@ -206,14 +206,15 @@ impl Session {
         match self.member.hear(text) {
             Ok(Some(message)) => self.say(message),
             Ok(None) => {}
-            Err(why) => refuse(&self.member, why, &self.shared.counters),
+            Err(why) => refuse(&Member::Text(self.member.clone()), why, &self.shared.counters),
         }
     }
 
     /// To the other of the two, unread. With nobody there it is lost, as a relay without a memory loses it.
     fn relay(&self, from: &PeerId, text: &Utf8Bytes) {
         let core = self.shared.core();
-        if let Some(other) = core.pair.other(from).and_then(|id| core.members.get(id)) {
+        let other = core.pair.other(from).and_then(|id| core.members.get(id));
+        if let Some(Member::Text(other)) = other {
             self.shared.counters.messages_relayed.fetch_add(1, Relaxed);
             other.push(text.clone());
         }
@@ -240,7 +241,7 @@ impl Session {
                 let why = Refusal::NotJoined {
                     message: message.kind(),
                 };
-                refuse(&self.member, why, &self.shared.counters);
+                refuse(&Member::Text(self.member.clone()), why, &self.shared.counters);
             }
         }
     }
@@ -256,21 +257,21 @@ impl Session {
                     self.bucket
                         .set_limit(shared.config.broadcaster.rate, Instant::now());
                 }
-                core.members.insert(id.clone(), self.member.clone());
+                core.members.insert(id.clone(), Member::Text(self.member.clone()));
                 core.apply(outputs, &shared.counters);
                 self.joined = Some(Joined {
                     id,
                     place: Where::Room { room, role },
                 });
             }
-            Err(why) => refuse(&self.member, why, &shared.counters),
+            Err(why) => refuse(&Member::Text(self.member.clone()), why, &shared.counters),
         }
     }
 
     fn enter_call(&mut self) -> Result<(), CallFull> {
         let mut core = self.shared.core();
         let id = core.pair.enter()?;
-        core.members.insert(id.clone(), self.member.clone());
+        core.members.insert(id.clone(), Member::Text(self.member.clone()));
         self.joined = Some(Joined {
             id,
             place: Where::Call,

@@ -32,7 +32,7 @@ use tokio_tungstenite::{
 use super::{Shared, connection};
 use crate::socket::{self, Socket};
 
-type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Full<Bytes>>;
 
 const HELP: &str = "greenroom signaling: WebSocket at / and /ws, GET /health\n";
 
@@ -91,7 +91,7 @@ where
     }
 }
 
-/// Every path of the server. Pages, metrics and the Socket.IO endpoint get their line here.
+/// Every path of the server. Pages and metrics get their line here.
 fn route<B>(shared: &Arc<Shared>, request: &Request<B>) -> (Answer, Option<Place>) {
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/" | "/ws") => upgrade(shared, request.headers()),
@@ -114,14 +114,7 @@ fn upgrade(shared: &Arc<Shared>, headers: &HeaderMap) -> (Answer, Option<Place>)
         Err(answer) => return (*answer, None),
     };
     let Some(place) = Place::take(shared) else {
-        let mut answer = text(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "too many connections; retry later\n",
-        );
-        answer
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        return (answer, None);
+        return (too_many(), None);
     };
     let Ok(accept) = HeaderValue::try_from(derive_accept_key(key)) else {
         return (text(StatusCode::BAD_REQUEST, HELP), None);
@@ -162,7 +155,19 @@ fn handshake_key(headers: &HeaderMap) -> Result<&[u8], Box<Answer>> {
     }
 }
 
-fn text(status: StatusCode, body: &'static str) -> Answer {
+/// The answer to one connection too many.
+pub(super) fn too_many() -> Answer {
+    let mut answer = text(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too many connections; retry later\n",
+    );
+    answer
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
+}
+
+pub(super) fn text(status: StatusCode, body: &'static str) -> Answer {
     let mut answer = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
     *answer.status_mut() = status;
     answer.headers_mut().insert(
@@ -179,7 +184,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn take(shared: &Arc<Shared>) -> Option<Self> {
+    pub(super) fn take(shared: &Arc<Shared>) -> Option<Self> {
         let limit = shared.config.max_connections as u64;
         let taken = shared
             .counters

@@ -8,6 +8,8 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+#[cfg(feature = "socketio")]
+use super::socketio::SocketMember;
 use super::{CloseCause, dialect::BroadcastWs};
 use crate::{
     QueueLimits,
@@ -16,9 +18,39 @@ use crate::{
     room::Refusal,
 };
 
-/// Clones write to the same connection.
+/// A member of a call or a room, whatever carries what it hears.
 #[derive(Clone, Debug)]
-pub(super) struct Member {
+pub(super) enum Member {
+    /// A WebSocket of our own.
+    Text(TextMember),
+    /// A client of Socket.IO.
+    #[cfg(feature = "socketio")]
+    Socket(SocketMember),
+}
+
+impl Member {
+    /// Queues what the room says, and returns in how many frames.
+    pub(super) fn tell(&self, said: &Said<'_>) -> u64 {
+        match self {
+            Self::Text(member) => member.tell(said),
+            #[cfg(feature = "socketio")]
+            Self::Socket(member) => member.tell(said),
+        }
+    }
+
+    /// Ends the connection of a peer that has said `leave`, which only text can say.
+    pub(super) fn close(&self) {
+        match self {
+            Self::Text(member) => member.outbox().close(CloseCause::Left),
+            #[cfg(feature = "socketio")]
+            Self::Socket(_) => {}
+        }
+    }
+}
+
+/// A WebSocket that hears text frames. Clones write to the same connection.
+#[derive(Clone, Debug)]
+pub(super) struct TextMember {
     outbox: Arc<Outbox<CloseCause>>,
     translation: Option<Arc<Translation>>,
 }
@@ -51,9 +83,14 @@ impl<'a> Said<'a> {
             native: OnceCell::new(),
         }
     }
+
+    #[cfg(feature = "socketio")]
+    pub(super) fn message(&self) -> &ServerMessage {
+        self.message
+    }
 }
 
-impl Member {
+impl TextMember {
     /// Hears text frames as they are, or what `translator` makes of the room.
     pub(super) fn new(limits: QueueLimits, translator: Option<BroadcastWs>) -> Self {
         let translation = translator.map(|translator| {

@@ -9,6 +9,8 @@ mod http;
 mod limits;
 mod listener;
 mod member;
+#[cfg(feature = "socketio")]
+mod socketio;
 mod stats;
 
 use std::{
@@ -52,6 +54,9 @@ struct Shared {
     /// One lock for all rooms: a message costs microseconds under it, and whoever is told of two messages is
     /// told of them in the order in which they were taken (SG-05).
     core: Mutex<Core>,
+    /// Where the dialect is one of Socket.IO.
+    #[cfg(feature = "socketio")]
+    gateway: Option<socketio::Gateway>,
 }
 
 #[derive(Debug)]
@@ -70,25 +75,37 @@ impl Server {
             pair: Pair::default(),
             members: HashMap::new(),
         };
-        let shared = Shared {
+        #[cfg_attr(
+            not(feature = "socketio"),
+            expect(unused_variables, reason = "only the gateway needs it")
+        )]
+        let shared = Arc::new_cyclic(|weak| Shared {
+            #[cfg(feature = "socketio")]
+            gateway: config
+                .dialect
+                .is_socketio()
+                .then(|| socketio::Gateway::new(&config, weak.clone())),
             config,
             counters: Counters::default(),
             connections: AtomicU64::new(0),
             silent: AtomicBool::new(false),
             core: Mutex::new(core),
-        };
-        Self {
-            shared: Arc::new(shared),
-        }
+        });
+        Self { shared }
     }
 
-    /// Serves one HTTP/1.1 connection until it ends: `/` and `/ws` upgrade to WebSocket, `/health` answers.
+    /// Serves one HTTP/1.1 connection until it ends: `/` and `/ws` upgrade to WebSocket, `/health` answers. Where the
+    /// dialect is one of Socket.IO, `/socket.io/` takes the place of the former two.
     ///
     /// Dropping the future drops the stream and takes its peer out of the room.
     pub async fn serve_connection<S>(&self, stream: S)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        #[cfg(feature = "socketio")]
+        if let Some(gateway) = &self.shared.gateway {
+            return gateway.serve(&self.shared, stream).await;
+        }
         http::serve(&self.shared, stream).await;
     }
 
@@ -142,7 +159,7 @@ impl Core {
                 }
                 Output::Close { to } => {
                     if let Some(member) = self.members.get(&to) {
-                        member.outbox().close(CloseCause::Left);
+                        member.close();
                     }
                 }
             }

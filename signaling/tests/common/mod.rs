@@ -72,6 +72,11 @@ impl Lobby {
             .0
     }
 
+    /// Drops what serves each connection, as a listener that is dropped does.
+    pub fn cut(&mut self) {
+        self.connections.abort_all();
+    }
+
     /// Waits until a connection has ended.
     pub async fn one_ended(&mut self) {
         let ended = timeout(DEADLINE, self.connections.join_next()).await;

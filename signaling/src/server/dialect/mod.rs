@@ -6,12 +6,16 @@
 mod broadcast_ws;
 mod exchanges;
 mod pair;
+#[cfg(feature = "socketio")]
+mod socketio_rooms;
 
 use crate::DialectName;
 
 pub(super) use broadcast_ws::BroadcastWs;
 pub use exchanges::EXCHANGE_LIMIT;
 pub(super) use pair::{CallFull, Pair};
+#[cfg(feature = "socketio")]
+pub(super) use socketio_rooms::SocketioRooms;
 
 /// A dialect that a [`crate::Server`] speaks (docs/dialects.md). Made from a [`DialectName`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -23,6 +27,12 @@ pub enum ServedDialect {
     BroadcastWs,
     /// Every text frame to the other of two.
     Relay,
+    /// The same as the Socket.IO event `signalingMessage`.
+    #[cfg(feature = "socketio")]
+    SocketioRelay,
+    /// One host and its viewers as Socket.IO events that name the viewer.
+    #[cfg(feature = "socketio")]
+    SocketioRooms,
 }
 
 impl ServedDialect {
@@ -32,14 +42,27 @@ impl ServedDialect {
             Self::Native => DialectName::Native,
             Self::BroadcastWs => DialectName::BroadcastWs,
             Self::Relay => DialectName::Relay,
+            #[cfg(feature = "socketio")]
+            Self::SocketioRelay => DialectName::SocketioRelay,
+            #[cfg(feature = "socketio")]
+            Self::SocketioRooms => DialectName::SocketioRooms,
         }
+    }
+
+    #[cfg(feature = "socketio")]
+    pub(super) fn is_socketio(self) -> bool {
+        matches!(self, Self::SocketioRelay | Self::SocketioRooms)
     }
 
     /// What a client that has joined nothing should have sent.
     pub(super) fn how_to_join(self) -> &'static str {
         match self {
-            Self::Native | Self::Relay => "no room joined",
             Self::BroadcastWs => r#"neither {"type":"broadcaster"} nor {"type":"viewer"} came"#,
+            #[cfg(feature = "socketio")]
+            Self::SocketioRooms => {
+                "neither host-join nor viewer-join came, nor role=host or role=viewer in the query,"
+            }
+            _ => "no room joined",
         }
     }
 }
@@ -63,6 +86,11 @@ impl TryFrom<DialectName> for ServedDialect {
             DialectName::Native => Ok(Self::Native),
             DialectName::BroadcastWs => Ok(Self::BroadcastWs),
             DialectName::Relay => Ok(Self::Relay),
+            #[cfg(feature = "socketio")]
+            DialectName::SocketioRelay => Ok(Self::SocketioRelay),
+            #[cfg(feature = "socketio")]
+            DialectName::SocketioRooms => Ok(Self::SocketioRooms),
+            #[cfg(not(feature = "socketio"))]
             DialectName::SocketioRelay | DialectName::SocketioRooms => {
                 not("this build lacks Socket.IO; build it with the feature socketio")
             }
