@@ -46,7 +46,7 @@ pub use client::{
     SendError, SignalingPeer, TimedEvent,
 };
 pub use dialect::{
-    BroadcastWs, DecodeError, Dialect, DialectName, EncodeError, Native, Output, Relay, SocketioRelay,
+    BroadcastWs, DecodeError, Dialect, DialectName, EncodeError, Janus, Native, Output, Relay, SocketioRelay,
     SocketioRooms, Traits, UnknownDialect, UnspokenDialect,
 };
 pub use filter::{FrameFate, FrameFilter, LateFrame};

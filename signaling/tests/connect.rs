@@ -6,10 +6,14 @@
 
 use std::time::Duration;
 
-use greenroom_signaling::{Client, ClientConfig, ClientError, ClientTarget, Dialect};
+use greenroom_signaling::{Client, ClientConfig, ClientError, ClientTarget, Dialect, DialectName};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::Instant,
+};
+use tokio_tungstenite::{
+    accept_hdr_async,
+    tungstenite::handshake::server::{ErrorResponse, Request, Response},
 };
 
 fn target() -> ClientTarget {
@@ -136,4 +140,63 @@ async fn extra_headers_reach_the_server() {
         "{request}"
     );
     assert!(request.contains("Origin: http://evil.test\r\n"), "{request}");
+}
+
+/// What a Janus client gets of a server that chooses this subprotocol, and what it asked for.
+async fn janus_from(
+    chooses: Option<&'static str>,
+    target: ClientTarget,
+) -> (Result<(), ClientError>, String) {
+    let (near, far) = tokio::io::duplex(4 << 10);
+    let mut asked = String::new();
+    #[expect(
+        clippy::result_large_err,
+        reason = "the library's callback returns its own answers"
+    )]
+    let choose = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
+        let headers = request.headers().get_all("Sec-WebSocket-Protocol").iter();
+        let headers: Vec<_> = headers.map(|header| header.to_str().unwrap()).collect();
+        asked = headers.join("|");
+        if let Some(chosen) = chooses {
+            let header = chosen.parse().unwrap();
+            response.headers_mut().insert("Sec-WebSocket-Protocol", header);
+        }
+        Ok(response)
+    };
+    let dialect = Dialect::named(DialectName::Janus, "viewer-1".into()).unwrap();
+    let (client, _server) = tokio::join!(
+        Client::connect(near, target, dialect, ClientConfig::default()),
+        accept_hdr_async(far, choose)
+    );
+    (client.map(|_| ()), asked)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dialect_that_needs_a_subprotocol_asks_for_it_and_its_server_must_choose_it() {
+    let (connected, asked) = janus_from(Some("janus-protocol"), target()).await;
+    assert_eq!((connected, asked.as_str()), (Ok(()), "janus-protocol"));
+    for another in [None, Some("chat")] {
+        let (refused, _) = janus_from(another, target()).await;
+        let error = refused.unwrap_err();
+        assert!(matches!(error, ClientError::Subprotocol { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(
+            text.contains("\"janus-protocol\"") && text.contains("dialect"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subprotocol_that_the_caller_names_is_the_one_that_is_asked_for() {
+    let header = (
+        "Sec-WebSocket-Protocol".to_owned(),
+        "janus-protocol, mine".to_owned(),
+    );
+    let target = ClientTarget {
+        headers: vec![header],
+        ..target()
+    };
+    let (connected, asked) = janus_from(Some("mine"), target).await;
+    assert_eq!((connected, asked.as_str()), (Ok(()), "janus-protocol, mine"));
 }

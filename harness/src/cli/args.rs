@@ -87,7 +87,7 @@ pub(super) struct RunArgs {
     #[arg(value_name = "SCENARIO.toml|URL", num_args = 0..=2)]
     pub(super) targets: Vec<String>,
 
-    /// What the server speaks: native, broadcast-ws (also tutorial-28), relay, socketio-relay or socketio-rooms;
+    /// What the server speaks: native, broadcast-ws (also tutorial-28), relay, socketio-relay, socketio-rooms or janus;
     /// docs/dialects.md has their messages
     #[arg(
         long,

@@ -12,7 +12,11 @@ use tokio_tungstenite::{
     tungstenite::{
         Error,
         client::IntoClientRequest,
-        http::{HeaderName, HeaderValue, Request},
+        error::ProtocolError,
+        http::{
+            HeaderName, HeaderValue, Request,
+            header::{Entry, SEC_WEBSOCKET_PROTOCOL},
+        },
     },
 };
 
@@ -62,6 +66,18 @@ pub enum ClientError {
         /// What was wrong.
         detail: String,
     },
+    /// The server does not speak the subprotocol that was asked for.
+    #[error(
+        "{url} is a WebSocket, but not of subprotocol {asked:?}: {detail}; is it the server of this dialect?"
+    )]
+    Subprotocol {
+        /// The URL as given.
+        url: String,
+        /// What was asked for.
+        asked: String,
+        /// What came of it.
+        detail: String,
+    },
     /// The stream failed or ended.
     #[error(
         "stream to {url} failed in the WebSocket handshake: {detail}; is the server up, and is it plain ws?"
@@ -83,6 +99,7 @@ impl ClientError {
             | Self::Timeout { url, .. }
             | Self::Refused { url, .. }
             | Self::Protocol { url, .. }
+            | Self::Subprotocol { url, .. }
             | Self::Io { url, .. } => *url = name.to_owned(),
         }
         self
@@ -111,12 +128,19 @@ fn quoted(body: &str) -> String {
 pub(super) async fn shake<S>(
     stream: S,
     target: ClientTarget,
+    subprotocol: Option<&'static str>,
     config: &ClientConfig,
 ) -> Result<Socket<S>, ClientError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let request = request(&target)?;
+    let mut request = request(&target)?;
+    if let Some(subprotocol) = subprotocol
+        // Whoever gives the header wants it so.
+        && let Entry::Vacant(header) = request.headers_mut().entry(SEC_WEBSOCKET_PROTOCOL)
+    {
+        header.insert(HeaderValue::from_static(subprotocol));
+    }
     let url = target.url;
     // A command may be as long as the queue, and the library's buffer must take it whole.
     let settings = socket::config(
@@ -147,9 +171,12 @@ where
                 url,
                 detail: error.to_string(),
             },
-            Error::Protocol(
-                error @ tokio_tungstenite::tungstenite::error::ProtocolError::HandshakeIncomplete,
-            ) => ClientError::Io {
+            Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(error)) => ClientError::Subprotocol {
+                url,
+                asked: subprotocol.unwrap_or("none").to_owned(),
+                detail: error.to_string(),
+            },
+            Error::Protocol(error @ ProtocolError::HandshakeIncomplete) => ClientError::Io {
                 url,
                 detail: format!("stream ended: {error}"),
             },

@@ -195,7 +195,7 @@ impl Client {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         target.url = dialect.endpoint(&target.url);
-        let socket = handshake::shake(stream, target, &config).await?;
+        let socket = handshake::shake(stream, target, dialect.subprotocol(), &config).await?;
         let (sender, events) = mpsc::channel(config.event_queue.max(1));
         let outbox = Arc::new(Outbox::new(config.send_queue));
         let translates = dialect.name() != DialectName::Native;

@@ -5,6 +5,7 @@
 
 mod body;
 mod broadcast_ws;
+mod janus;
 mod meaning;
 mod name;
 mod native;
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 use crate::{Command, Event, PeerId, Role};
 
 pub use broadcast_ws::BroadcastWs;
+pub use janus::Janus;
 pub(crate) use meaning::{of_command, of_event};
 pub use name::{DialectName, UnknownDialect};
 pub use native::Native;
@@ -65,6 +67,8 @@ pub enum Dialect {
     SocketioRelay(SocketioRelay),
     /// One host and its viewers as Socket.IO events.
     SocketioRooms(SocketioRooms),
+    /// The VideoRoom of Janus. Boxed: it is several times as big as the others.
+    Janus(Box<Janus>),
 }
 
 impl Dialect {
@@ -84,7 +88,8 @@ impl Dialect {
             DialectName::Relay => Self::Relay(Relay::new(me)),
             DialectName::SocketioRelay => Self::SocketioRelay(SocketioRelay::new(me)),
             DialectName::SocketioRooms => Self::SocketioRooms(SocketioRooms::new(me)),
-            DialectName::Janus | DialectName::Whip | DialectName::Whep => {
+            DialectName::Janus => Self::Janus(Box::new(Janus::new(me))),
+            DialectName::Whip | DialectName::Whep => {
                 return Err(UnspokenDialect { name });
             }
         })
@@ -98,6 +103,7 @@ impl Dialect {
             Self::Relay(_) => DialectName::Relay,
             Self::SocketioRelay(_) => DialectName::SocketioRelay,
             Self::SocketioRooms(_) => DialectName::SocketioRooms,
+            Self::Janus(_) => DialectName::Janus,
         }
     }
 
@@ -112,6 +118,7 @@ impl Dialect {
             Self::Relay(dialect) => dialect.decode(frame),
             Self::SocketioRelay(dialect) => dialect.decode(now, frame),
             Self::SocketioRooms(dialect) => dialect.decode(frame),
+            Self::Janus(dialect) => dialect.decode(now, frame),
         }
     }
 
@@ -129,6 +136,7 @@ impl Dialect {
             Self::Relay(dialect) => dialect.encode(now, command),
             Self::SocketioRelay(dialect) => dialect.encode(now, command),
             Self::SocketioRooms(dialect) => dialect.encode(command),
+            Self::Janus(dialect) => Ok(dialect.encode(now, command)),
         }
     }
 
@@ -139,6 +147,7 @@ impl Dialect {
             Self::BroadcastWs(dialect) => dialect.next_timeout(),
             Self::Relay(dialect) => dialect.next_timeout(),
             Self::SocketioRelay(dialect) => dialect.next_timeout(),
+            Self::Janus(dialect) => dialect.next_timeout(),
         }
     }
 
@@ -149,6 +158,7 @@ impl Dialect {
             Self::BroadcastWs(dialect) => dialect.timeout(now),
             Self::Relay(dialect) => dialect.timeout(now),
             Self::SocketioRelay(dialect) => dialect.timeout(now),
+            Self::Janus(dialect) => dialect.timeout(now),
         }
     }
 
@@ -164,7 +174,19 @@ impl Dialect {
     pub fn endpoint(&self, url: &str) -> String {
         match self {
             Self::SocketioRelay(_) | Self::SocketioRooms(_) => socketio::endpoint(url),
-            Self::Native(_) | Self::BroadcastWs(_) | Self::Relay(_) => url.to_owned(),
+            Self::Native(_) | Self::BroadcastWs(_) | Self::Relay(_) | Self::Janus(_) => url.to_owned(),
+        }
+    }
+
+    /// The WebSocket subprotocol that a client has to ask for and its server to choose (RFC 6455 section 1.9).
+    pub fn subprotocol(&self) -> Option<&'static str> {
+        match self {
+            Self::Janus(_) => Some(janus::SUBPROTOCOL),
+            Self::Native(_)
+            | Self::BroadcastWs(_)
+            | Self::Relay(_)
+            | Self::SocketioRelay(_)
+            | Self::SocketioRooms(_) => None,
         }
     }
 }
