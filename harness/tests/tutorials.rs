@@ -1,4 +1,5 @@
-//! The tutorials as their readers run them: what each server does under Node.js, and each page in Chromium.
+//! The tutorials as their readers run them: what each server does under Node.js, and each page in Chromium, with its own
+//! server and with ours.
 //!
 //! What is found here is what greenroom's own dialects and faults are made from. The documents are not ours; without
 //! `GREENROOM_TUTORIALS` these tests are skipped.
@@ -13,5 +14,6 @@ mod support;
 
 mod tutorials {
     mod originals;
+    mod ours;
     mod pages;
 }

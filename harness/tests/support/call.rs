@@ -7,10 +7,10 @@ use super::page::{Browser, Observed};
 use super::peers::or_skip;
 
 /// Different pictures that have to be seen before a video is believed.
-const PICTURES: usize = 10;
+pub(crate) const PICTURES: usize = 10;
 
 /// The streams that the cameras show.
-const STREAMS: [u8; 2] = [1, 2];
+pub(crate) const STREAMS: [u8; 2] = [1, 2];
 
 /// Two pages.
 pub(crate) struct Call {
