@@ -20,6 +20,7 @@ mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod clock;
+mod doctor;
 pub mod engine;
 #[cfg(feature = "sim")]
 pub mod explore;
@@ -46,6 +47,7 @@ pub use bot::source::SourceError;
 pub use bot::tls::TrustError;
 pub use check::{Breach, Criterion, Finding, FindingKind, Limit, Severity, Verdict};
 pub use clock::{RunClock, micros};
+pub use doctor::{Answer, Card, CardLine, Doctor, Question};
 pub use report::{EXIT_INTERRUPTED, Ladder, REPORT_VERSION, Report, Simulated, Style, ladder};
 pub use run::{BroadcasterHandle, RunHandle, ViewerHandle};
 pub use run::{Environment, ExecError, LedgerFileError, MemoryListener, Run, RunError};

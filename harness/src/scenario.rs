@@ -142,6 +142,9 @@ pub struct JoinSpec {
     /// How long after the viewers the broadcaster starts. Default 0.
     #[serde(rename = "broadcaster_delay_ms", with = "millis")]
     pub broadcaster_delay: Duration,
+    /// How long after the broadcaster the first viewer starts. Default 0.
+    #[serde(rename = "viewers_delay_ms", with = "millis")]
+    pub viewers_delay: Duration,
 }
 
 /// What the network does to datagrams and to signaling frames.

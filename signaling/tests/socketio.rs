@@ -382,7 +382,11 @@ async fn each_path_has_its_answer() {
         ("/health", "200", "ok"),
         ("/", "404", "Socket.IO at /socket.io/"),
         ("/socket.io/?EIO=4&transport=carrier-pigeon", "400", ""),
-        ("/socket.io/?EIO=4&transport=polling&sid=AAAAAAAAAAAAAAAA", "400", ""),
+        (
+            "/socket.io/?EIO=4&transport=polling&sid=AAAAAAAAAAAAAAAA",
+            "400",
+            "",
+        ),
     ] {
         let answer = ask(&mut lobby, get(path)).await;
         assert!(

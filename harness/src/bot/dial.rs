@@ -14,6 +14,7 @@ use greenroom_signaling::{
 };
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::WebSocketStream;
 use url::Url;
 
 use super::access::Access;
@@ -284,6 +285,19 @@ impl Dialer {
         &self.url
     }
 
+    /// Opens a stream and shakes hands, for somebody who writes its own frames.
+    pub(crate) async fn open_websocket(&self) -> Result<WebSocketStream<Box<dyn ByteStream>>, DialError> {
+        let stream = self.open().await?;
+        let dialect = Dialect::named(self.dialect, "guest".into())?;
+        let target = ClientTarget {
+            url: self.asked.clone(),
+            headers: self.headers.clone(),
+        };
+        let config = ClientConfig::default();
+        let opened = greenroom_signaling::Client::handshake(stream, target, &dialect, &config).await;
+        opened.map_err(|error| error.under(&self.url).into())
+    }
+
     /// Opens a stream and shakes hands, for a bot of this name.
     pub(crate) async fn connect(
         &self,
@@ -308,7 +322,7 @@ impl Dialer {
 }
 
 /// A URL as it may stand in reports and logs: without user, password and query, also where it is none.
-fn for_logs(text: &str) -> String {
+pub(crate) fn for_logs(text: &str) -> String {
     let (head, rest) = text
         .split_once("://")
         .map_or(("", text), |(scheme, rest)| (scheme, rest));

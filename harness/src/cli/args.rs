@@ -13,6 +13,7 @@ use greenroom_fixtures::Size;
 use greenroom_signaling::{DialectName, ServedDialect, UnknownDialect};
 
 use super::access::AccessArgs;
+use super::doctor::DoctorArgs;
 use super::fault::FaultCommand;
 use super::rule::RuleCommand;
 use super::trace::TraceCommand;
@@ -44,6 +45,8 @@ pub(super) enum Command {
     Serve(ServeArgs),
     /// Run a scenario in virtual time under faults drawn from many seeds, and shrink what fails
     Explore(ExploreArgs),
+    /// Examine a signaling server: a battery of small runs and rude guests, and a card
+    Doctor(DoctorArgs),
     /// Judge a recorded trace, or draw it
     Trace {
         #[command(subcommand)]
@@ -401,7 +404,7 @@ pub(super) enum FixtureCommand {
     },
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
     let duration =
         humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 500ms, 30s or 5m"))?;

@@ -4,6 +4,7 @@
 
 mod access;
 mod args;
+mod doctor;
 mod exit;
 mod explore;
 mod fault;
@@ -57,6 +58,7 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Run(args) => run::run(*args, &given).await,
             Command::Explore(args) => explore::run(args).await,
+            Command::Doctor(args) => doctor::doctor(args).await,
             Command::Serve(args) => serve::serve(args).await,
             Command::Fixture { command } => fixture::fixture(command),
             Command::Fault { command } => fault::fault(command),

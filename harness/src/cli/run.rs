@@ -286,18 +286,21 @@ fn over(mut scenario: Scenario, args: &RunArgs, counts: impl Fn(&str) -> bool) -
 
 /// The run folder: the one that was asked for, or a new one named for the time.
 fn output_dir(args: &RunArgs, number: u32) -> PathBuf {
-    let dir = args.output_dir.clone().unwrap_or_else(|| {
-        let now = UNIX_EPOCH + Duration::from_micros(crate::clock::unix_us());
-        let name = humantime::format_rfc3339_millis(now)
-            .to_string()
-            .replace(':', "-");
-        PathBuf::from("greenroom-runs").join(name)
-    });
+    let dir = args.output_dir.clone().unwrap_or_else(new_folder);
     if args.repeat > 1 {
         dir.join(format!("run-{number}"))
     } else {
         dir
     }
+}
+
+/// A folder of its own under `greenroom-runs`, named for now.
+pub(super) fn new_folder() -> PathBuf {
+    let now = UNIX_EPOCH + Duration::from_micros(crate::clock::unix_us());
+    let name = humantime::format_rfc3339_millis(now)
+        .to_string()
+        .replace(':', "-");
+    PathBuf::from("greenroom-runs").join(name)
 }
 
 /// Prints what was asked for. JSON has stdout for itself, so a table goes to stderr beside it.

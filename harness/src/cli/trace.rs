@@ -12,7 +12,7 @@ use super::{complain, exit};
 use crate::check::{Severity, Verdict};
 use crate::report::Ladder;
 use crate::rules::{Cause, Checker, Diagnosis, EventRef, RuleFinding};
-use crate::trace::{Extent, read};
+use crate::trace::{Extent, TraceFileError, read};
 
 /// Columns of what is printed.
 const COLUMNS: usize = 110;
@@ -82,19 +82,27 @@ pub(super) fn check(args: CheckArgs) -> u8 {
 
 /// Draws a trace.
 pub(super) fn diagram(args: DiagramArgs) -> u8 {
+    match drawn(&args.file, args.peer.as_deref()) {
+        Ok(text) => {
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            exit::PASS
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            exit::BAD_INPUT
+        }
+    }
+}
+
+/// The ladder of a trace.
+pub(super) fn drawn(file: &Path, peer: Option<&str>) -> Result<String, TraceFileError> {
     let mut checker = Checker::default();
-    let mut ladder = Ladder::new(args.peer.as_deref());
-    let read = read(&args.file, |event| {
+    let mut ladder = Ladder::new(peer);
+    read(file, |event| {
         checker.observe(event);
         ladder.observe(event);
-    });
-    if let Err(error) = read {
-        complain(&error.to_string());
-        return exit::BAD_INPUT;
-    }
-    let text = ladder.finish(&checker.finish());
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    exit::PASS
+    })?;
+    Ok(ladder.finish(&checker.finish()))
 }
 
 fn code(diagnosis: &Diagnosis) -> u8 {

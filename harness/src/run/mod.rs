@@ -354,6 +354,12 @@ impl Run {
         self
     }
 
+    /// How long after the broadcaster the first viewer starts. Default 0.
+    pub fn viewers_delay(mut self, delay: Duration) -> Self {
+        self.scenario.join.viewers_delay = delay;
+        self
+    }
+
     /// Adds an action at a time after every viewer has joined.
     pub fn at(mut self, at: Duration, action: Action) -> Self {
         self.scenario.timeline.push(TimedAction { at, action });

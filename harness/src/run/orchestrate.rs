@@ -94,6 +94,7 @@ impl Prepared {
             if self.scenario.role != RoleSelection::Broadcaster {
                 for number in 0..spec.viewers {
                     let at = now
+                        + join.viewers_delay
                         + join.rate_per_s.map_or(Duration::ZERO, |rate| {
                             Duration::from_secs_f64(f64::from(number) / rate)
                         });

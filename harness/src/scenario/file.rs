@@ -13,7 +13,7 @@ use super::{Scenario, ScenarioError};
 
 /// What is a time under one of these names may be written with its unit, `duration = "30s"`, and is then the
 /// field with `_ms`.
-const TIMES: [&str; 16] = [
+const TIMES: [&str; 17] = [
     "after",
     "at",
     "audio_late",
@@ -29,6 +29,7 @@ const TIMES: [&str; 16] = [
     "join",
     "nat_timeout",
     "timeout",
+    "viewers_delay",
     "warmup",
 ];
 

@@ -229,6 +229,7 @@ impl Scenario {
             ("deadlines.join_ms", self.deadlines.join),
             ("deadlines.first_key_frame_ms", self.deadlines.first_key_frame),
             ("join.broadcaster_delay_ms", self.join.broadcaster_delay),
+            ("join.viewers_delay_ms", self.join.viewers_delay),
             ("planted_delays.capture_ms", delays.capture),
             ("planted_delays.encode_ms", delays.encode),
             ("planted_delays.decode_ms", delays.decode),

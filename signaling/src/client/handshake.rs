@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_tungstenite::{
-    client_async_with_config,
+    WebSocketStream, client_async_with_config,
     tungstenite::{
         Error,
         client::IntoClientRequest,
@@ -134,6 +134,18 @@ pub(super) async fn shake<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    open(stream, target, subprotocol, config).await.map(Socket::new)
+}
+
+pub(super) async fn open<S>(
+    stream: S,
+    target: ClientTarget,
+    subprotocol: Option<&'static str>,
+    config: &ClientConfig,
+) -> Result<WebSocketStream<S>, ClientError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut request = request(&target)?;
     if let Some(subprotocol) = subprotocol
         // Whoever gives the header wants it so.
@@ -156,7 +168,7 @@ where
             url,
             limit: config.handshake_timeout,
         }),
-        Ok(Ok((ws, _))) => Ok(Socket::new(ws)),
+        Ok(Ok((ws, _))) => Ok(ws),
         Ok(Err(error)) => Err(match error {
             Error::Http(response) => {
                 let body = response.body().as_deref().unwrap_or_default();

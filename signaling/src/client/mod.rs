@@ -22,6 +22,8 @@ use tokio::{
     time::Instant,
 };
 
+use tokio_tungstenite::WebSocketStream;
+
 use crate::{
     CloseReason, Command, Dialect, DialectName, Direction, EncodeError, Event, FrameFilter, FrameObserver,
     QueueLimits, outbox::Outbox,
@@ -234,6 +236,23 @@ impl Client {
             },
             events,
         ))
+    }
+
+    /// Does the WebSocket handshake of a dialect on `stream` and no more, for whoever wants to write frames itself.
+    ///
+    /// # Errors
+    /// [`ClientError`] when no WebSocket came of it; the stream is dropped.
+    pub async fn handshake<S>(
+        stream: S,
+        mut target: ClientTarget,
+        dialect: &Dialect,
+        config: &ClientConfig,
+    ) -> Result<WebSocketStream<S>, ClientError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        target.url = dialect.endpoint(&target.url);
+        handshake::open(stream, target, dialect.subprotocol(), config).await
     }
 
     /// Gives a bot somebody else's signaling client: `client` is a future that takes the bot's commands to wherever

@@ -330,6 +330,7 @@ impl Guest {
                 connection: self.connection,
                 peer,
                 text: &to_json(&(event, data)),
+                means: &[],
             });
         }
     }
