@@ -3,7 +3,8 @@
 //! Owns greenroom's native protocol version 1 ([`message`], docs/signaling.md), the rules of a room ([`room`],
 //! pure), the seam through which bots speak any protocol ([`Command`], [`Event`], [`Dialect`]), a client and,
 //! with the `server` feature, a server. It must not bind a socket, read a wall clock or know of WebRTC: session
-//! descriptions and candidates are opaque text here.
+//! descriptions and candidates are opaque text here, but for the ICE user fragments by which the server finds the viewer
+//! of a candidate that names nobody.
 //!
 //! ```
 //! # #[cfg(feature = "server")]

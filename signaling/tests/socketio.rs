@@ -93,9 +93,9 @@ impl Client {
         assert_eq!(self.refused().await, "unknown-type");
     }
 
-    /// Hangs up, and waits until the server has done so too.
+    /// Hangs up, and waits until the server has done so too, which may have been first.
     async fn leave(mut self) {
-        self.send("41").await;
+        let _ = self.0.send(Message::text("41")).await;
         let _ = self.0.close(None).await;
         let hung_up = timeout(DEADLINE, async { while let Some(Ok(_)) = self.0.next().await {} });
         hung_up.await.expect("the server hangs up");
@@ -270,21 +270,13 @@ async fn malformed_oversize_and_binary_input_disturbs_nobody_else() {
     ] {
         let mut attacker = Client::new(&mut lobby, "").await;
         let _ = attacker.0.send(attack).await;
-        attacker.leave_if_it_can().await;
+        attacker.leave().await;
         let viewer = Client::new(&mut lobby, "&role=viewer").await;
         assert_eq!(host.event().await[0], "viewer-join");
         viewer.leave().await;
         assert_eq!(host.event().await[0], "viewer-left");
     }
     assert_eq!(lobby.server.stats().closed.get(&CloseCause::TooBig), Some(&1));
-}
-
-impl Client {
-    async fn leave_if_it_can(mut self) {
-        let _ = self.0.close(None).await;
-        let hung_up = timeout(DEADLINE, async { while let Some(Ok(_)) = self.0.next().await {} });
-        hung_up.await.expect("the server hangs up");
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -313,6 +305,28 @@ async fn a_client_that_answers_pings_stays_and_one_that_does_not_is_gone() {
     // The host answers as it reads, over the 45 seconds that the other is silent.
     assert_eq!(host.event().await[0], "viewer-left");
     assert_eq!(lobby.server.stats().closed, [(CloseCause::Timeout, 1)].into());
+}
+
+#[tokio::test]
+async fn a_reader_that_is_too_slow_loses_its_place_and_the_other_goes_on() {
+    let mut lobby = lobby(ServedDialect::SocketioRelay);
+    let mut left = Client::new(&mut lobby, "").await;
+    let _stuck = Client::new(&mut lobby, "").await;
+    // More than its stream and its queue hold.
+    for _ in 0..1_000 {
+        left.emit("signalingMessage", json!("x".repeat(1 << 10))).await;
+    }
+    left.nothing_else().await;
+    timeout(DEADLINE, async {
+        while lobby.server.stats().closed.get(&CloseCause::Slow) != Some(&1) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("it leaves");
+    let mut next = Client::new(&mut lobby, "").await;
+    left.emit("signalingMessage", json!("to the next")).await;
+    assert_eq!(next.event().await[1], "to the next");
 }
 
 /// One request over a connection of its own, and its answer.
