@@ -9,6 +9,8 @@ mod cause;
 mod consent;
 pub mod document;
 mod finding;
+mod http;
+mod janus;
 mod link;
 pub(crate) mod message;
 mod names;
@@ -22,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use greenroom_signaling::DialectName;
 
+use self::http::Http;
 use self::link::Link;
 use self::message::{DescriptionKind, Message};
 use self::names::Names;
@@ -62,6 +65,7 @@ pub struct Checker {
     /// Labels by the names that a server gave.
     labels: BTreeMap<String, String>,
     names: Names,
+    http: Http,
     relay: Relay,
     findings: Vec<RuleFinding>,
     dropped: u64,
@@ -80,6 +84,15 @@ impl Checker {
     pub fn observe(&mut self, event: &TraceEvent) {
         self.number += 1;
         self.end_us = self.end_us.max(event.at_us);
+        if let TraceKind::Http {
+            exchange,
+            way,
+            message,
+            ..
+        } = &event.event
+        {
+            self.http(event, *exchange, *way, message);
+        }
         // What a server saw is drawn, and judged at the bots.
         if is_run(&event.peer) || server_client(&event.peer).is_some() {
             return;
@@ -87,6 +100,9 @@ impl Checker {
         match &event.event {
             TraceKind::Signaling { way, frame, means } => {
                 let is_foreign = self.bots.get(&event.peer).is_some_and(|bot| bot.is_foreign);
+                if self.bots.get(&event.peer).is_some_and(|bot| bot.speaks_janus) {
+                    self.janus(event, *way, frame);
+                }
                 if means.is_empty() && !is_foreign {
                     self.frame(event, *way, frame);
                 }
@@ -105,6 +121,8 @@ impl Checker {
                 bot.signaling_open = Some(at);
                 bot.is_foreign = dialect.is_some();
                 bot.is_unaddressed = !addressed;
+                bot.speaks_janus = dialect.as_deref() == Some(DialectName::Janus.as_str());
+                bot.protocol = dialect.as_deref().and_then(http::is_whep);
                 bot.through_server = dialect.as_deref().is_some_and(is_of_media_server);
             }
             TraceKind::SignalingClosed { reason } => {
@@ -139,6 +157,8 @@ impl Checker {
     pub fn finish(mut self) -> Diagnosis {
         self.pair_the_rest();
         self.judge_lost_messages();
+        self.finish_http();
+        self.finish_janus();
         let causes = cause::of(&self);
         Diagnosis {
             causes,
@@ -219,6 +239,9 @@ impl Checker {
                     signaling_open: bot.signaling_open.take(),
                     is_foreign: bot.is_foreign,
                     is_unaddressed: bot.is_unaddressed,
+                    speaks_janus: bot.speaks_janus,
+                    janus: std::mem::take(&mut bot.janus),
+                    protocol: bot.protocol,
                     through_server: bot.through_server,
                     ..Bot::default()
                 };

@@ -6,10 +6,13 @@
 mod dt;
 mod gl;
 mod ic;
+mod ja;
 mod oa;
 mod rt;
 mod sg;
 mod tr;
+mod we;
+mod wi;
 
 use crate::check::Severity;
 
@@ -43,11 +46,22 @@ pub struct Rule {
     pub decided: Decided,
 }
 
-/// Every rule, group by group: offer and answer, trickle, ICE, DTLS, RTP, glare, signaling.
+/// Every rule, group by group: offer and answer, trickle, ICE, DTLS, RTP, glare, signaling, WHIP, WHEP, Janus.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    [oa::OA, tr::TR, ic::IC, dt::DT, rt::RT, gl::GL, sg::SG]
-        .into_iter()
-        .flatten()
+    [
+        oa::OA,
+        tr::TR,
+        ic::IC,
+        dt::DT,
+        rt::RT,
+        gl::GL,
+        sg::SG,
+        wi::WI,
+        we::WE,
+        ja::JA,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The rule with this id, in upper or lower case.
@@ -118,6 +132,9 @@ mod tests {
             ("RT", 6),
             ("GL", 3),
             ("SG", 8),
+            ("WI", 5),
+            ("WE", 2),
+            ("JA", 4),
         ];
         let ids: Vec<String> = expected
             .iter()

@@ -111,6 +111,9 @@ fn title(group: &str) -> &str {
         "RT" => "RT: RTP and RTCP",
         "GL" => "GL: glare",
         "SG" => "SG: the signaling server",
+        "WI" => "WI: WHIP",
+        "WE" => "WE: WHEP",
+        "JA" => "JA: Janus",
         other => other,
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::finding::{EventRef, RuleFinding};
+use super::janus::Janus;
 use super::link::Link;
 use super::message::Message;
 use super::{Checker, MAX_LINKS, MAX_NAMES};
@@ -26,6 +27,10 @@ pub(super) struct Bot {
     pub(super) is_foreign: bool,
     /// Whether its protocol is that of a media server, which is nobody's viewer.
     pub(super) through_server: bool,
+    pub(super) speaks_janus: bool,
+    pub(super) janus: Janus,
+    /// Where it speaks HTTP: whether that is WHEP, or WHIP.
+    pub(super) protocol: Option<bool>,
     /// Whether its protocol names nobody, so that the names in its messages are its own.
     pub(super) is_unaddressed: bool,
     pub(super) signaling_closed: Option<(EventRef, String)>,

@@ -114,6 +114,14 @@ pub fn expected(fault: &str) -> Option<Expected> {
     Some(Expected { cause, rule, note })
 }
 
+/// Rules that only a client or a server of another protocol can break, so no fault in a call of greenroom's own does. Who
+/// breaks them are the exchanges in harness/tests/exchanges/pairs/http.rs and janus.rs, of which a test there demands one
+/// for each.
+#[cfg(test)]
+const BROKEN_ELSEWHERE: [&str; 11] = [
+    "WI-01", "WI-02", "WI-03", "WI-04", "WI-05", "WE-01", "WE-02", "JA-01", "JA-02", "JA-03", "JA-04",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,7 +150,11 @@ mod tests {
             .map(|rule| rule.id)
             .filter(|rule| !broken(rule))
             .collect();
-        assert!(untested.is_empty(), "no fault is meant to break {untested:?}");
+        // Exactly those: one that has got a fault is taken out of the list, and one that is not decided is in it too early.
+        assert_eq!(
+            untested, BROKEN_ELSEWHERE,
+            "no fault is meant to break some of these"
+        );
     }
 
     #[test]

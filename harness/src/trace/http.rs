@@ -34,7 +34,7 @@ const KEPT: [&str; 14] = [
 const HIDDEN: &str = "authorization";
 
 /// One half of an HTTP exchange, or its failure. Names of headers are in lower case and their values as they came, but that
-/// `authorization` says `present`, addresses lose their query, and `link` the credentials in it (RFC 9725 section 4.6).
+/// `authorization` says `present`, addresses lose their query, of which `?…` is left in `location`, and `link` the credentials in it (RFC 9725 section 4.6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HttpSeen {
@@ -122,7 +122,7 @@ fn kept<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<(Strin
         let name = name.to_ascii_lowercase();
         let value = match name.as_str() {
             HIDDEN => "present".to_owned(),
-            "location" => clipped(without_query(value)),
+            "location" if value.contains('?') => clipped(&format!("{}?…", without_query(value))),
             "link" => clipped(&without_credentials(value)),
             kept if KEPT.contains(&kept) => clipped(value),
             _ => return None,
@@ -204,7 +204,7 @@ mod tests {
             !text.contains("s3cret") && text.contains("credential-type"),
             "{text}"
         );
-        assert_eq!(response.header("location"), Some("/session/7"));
+        assert_eq!(response.header("location"), Some("/session/7?…"));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Owns the table and its test, which fails for a rule that has no pair. The pairs are group by group in files of their
 //! own.
 
+mod http;
+mod janus;
 mod offer_answer;
 mod relay;
 mod trickle;
@@ -27,11 +29,14 @@ struct Pair {
     breaks: fn(&mut Vec<TraceEvent>),
     /// Whether the finding names the event that it contradicts, beside the one that shows it.
     names_both: bool,
+    /// The exchange, where it is none of greenroom's own protocol.
+    instead: Option<fn() -> Vec<TraceEvent>>,
 }
 
 impl Pair {
     const fn new(rule: &'static str, breaks: fn(&mut Vec<TraceEvent>)) -> Self {
         Self {
+            instead: None,
             rule,
             changes: &[],
             breaks,
@@ -47,15 +52,30 @@ impl Pair {
         }
     }
 
+    /// In another protocol.
+    const fn of(self, exchange: fn() -> Vec<TraceEvent>) -> Self {
+        Self {
+            instead: Some(exchange),
+            ..self
+        }
+    }
+
     const fn after(self, changes: &'static [Change]) -> Self {
         Self { changes, ..self }
     }
 }
 
 fn pairs() -> impl Iterator<Item = &'static Pair> {
-    [offer_answer::PAIRS, trickle::PAIRS, wire::PAIRS, relay::PAIRS]
-        .into_iter()
-        .flatten()
+    [
+        offer_answer::PAIRS,
+        trickle::PAIRS,
+        wire::PAIRS,
+        relay::PAIRS,
+        http::PAIRS,
+        janus::PAIRS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 fn of_rule(events: &[TraceEvent], rule: &str) -> Vec<RuleFinding> {
@@ -68,7 +88,10 @@ fn of_rule(events: &[TraceEvent], rule: &str) -> Vec<RuleFinding> {
 fn every_decided_rule_is_kept_by_a_legal_exchange_and_broken_by_one_change() {
     for pair in pairs() {
         let Pair { rule, .. } = pair;
-        let legal = call::trace(&Plan::plain(pair.changes).for_two());
+        let legal = match pair.instead {
+            Some(exchange) => exchange(),
+            None => call::trace(&Plan::plain(pair.changes).for_two()),
+        };
         let kept = of_rule(&legal, rule);
         assert!(kept.is_empty(), "{rule} in a legal exchange: {kept:#?}");
         let mut broken = legal.clone();
