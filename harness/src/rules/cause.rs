@@ -2,6 +2,8 @@
 //!
 //! Owns the order of the steps and the wording of causes. It looks only at what the checker has kept.
 
+mod server;
+
 use super::finding::{Cause, CauseKind, EventRef};
 use super::link::Link;
 use super::relay::Sent;
@@ -63,6 +65,9 @@ fn first_broken(checker: &Checker, label: &str, viewer: &Bot) -> Option<Found> {
     let (Some(joined), Some(id)) = (&viewer.joined, &viewer.id) else {
         return Some(not_joined(label, viewer));
     };
+    if server::is_between(checker, label, viewer) {
+        return Some(server::first_broken(checker, label, viewer));
+    }
     let Some((broadcaster_label, broadcaster)) = broadcaster_of(checker, viewer) else {
         return Some(Found {
             kind: CauseKind::NoBroadcaster,

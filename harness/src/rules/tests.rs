@@ -240,7 +240,12 @@ fn an_offer_that_never_arrives_is_lost_to_the_only_viewer_it_can_have_been_for()
 fn what_goes_to_a_peer_that_is_no_bot_is_never_lost() {
     let mut room = Unaddressed::speaking("janus", &["broadcaster", "viewer-1"]);
     room.passes("offer", "offer", ("broadcaster", "janus"), &[]);
-    assert_eq!(room.found().0, Vec::<String>::new());
+    let (found, causes) = room.found();
+    assert_eq!(found, Vec::<String>::new());
+    assert_eq!(
+        causes,
+        ["no-answer: broadcaster's offer was never answered by its media server"]
+    );
     // A dialect of somebody's own tells by whom its viewers talk to.
     let mut room = Unaddressed::speaking("my-sfu", &["broadcaster", "viewer-1"]);
     room.passes("offer", "offer", ("broadcaster", "sfu"), &[]);
