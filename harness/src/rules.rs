@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use greenroom_signaling::DialectName;
 
 use self::http::Http;
+use self::janus::Janus;
 use self::link::Link;
 use self::message::{DescriptionKind, Message};
 use self::names::Names;
@@ -122,6 +123,8 @@ impl Checker {
                 bot.is_foreign = dialect.is_some();
                 bot.is_unaddressed = !addressed;
                 bot.speaks_janus = dialect.as_deref() == Some(DialectName::Janus.as_str());
+                // A new connection has sessions of its own.
+                bot.janus = Janus::default();
                 bot.protocol = dialect.as_deref().and_then(http::is_whep);
                 bot.through_server = dialect.as_deref().is_some_and(is_of_media_server);
             }

@@ -104,6 +104,7 @@ impl Janus {
         if self.known.len() < MAX_PENDING {
             self.known.insert(transaction.clone());
         }
+        self.ends(frame);
         let handle = frame
             .handle
             .filter(|id| self.handles.contains_key(id) || self.handles.len() < MAX_PENDING);
@@ -122,6 +123,21 @@ impl Janus {
             self.pending.insert(transaction.clone(), asked);
         }
         found
+    }
+
+    /// Whoever leaves waits for nothing any more.
+    fn ends(&mut self, frame: &Frame) {
+        match (frame.kind.as_str(), frame.handle) {
+            ("destroy", _) => {
+                self.pending.clear();
+                self.handles.clear();
+                self.last = None;
+                self.has_session = false;
+            }
+            ("detach", Some(handle)) => drop(self.handles.remove(&handle)),
+            ("message", Some(handle)) if frame.name() == "leave" => drop(self.handles.remove(&handle)),
+            _ => {}
+        }
     }
 
     fn heard(&mut self, label: &str, frame: &Frame, at: &EventRef) -> Found {

@@ -215,6 +215,23 @@ fn a_legal_session_with_janus_breaks_nothing() {
 }
 
 #[test]
+fn whoever_has_ended_its_session_may_be_silent() {
+    let mut events = room();
+    let last = place(&events, SUBSCRIBER, "keepalive", "k1");
+    let at = events[last].at_us + 50_000;
+    events.retain(|event| event.peer == PUBLISHER || event.at_us < at);
+    let destroy = json!({"janus": "destroy", "transaction": "t9", "session_id": 7});
+    let end = events.len() - 1;
+    events.insert(end, event(at, SUBSCRIBER, frame(FrameWay::Out, &destroy)));
+    let found = diagnose(&events).findings;
+    assert!(found.is_empty(), "{found:#?}");
+    // Without a word it is not.
+    events.remove(end);
+    let found = diagnose(&events).findings;
+    assert!(found.iter().any(|finding| finding.rule == "JA-04"), "{found:#?}");
+}
+
+#[test]
 fn a_refusal_says_what_the_code_means_and_what_to_change() {
     let mut events = room();
     change(&mut events, (PUBLISHER, "event", "t3"), |value| {
