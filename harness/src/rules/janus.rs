@@ -346,11 +346,10 @@ fn refused(label: &str, asked: &Asked, code: u64, at: &EventRef) -> RuleFinding 
     let finding = RuleFinding::new("JA-04", label, text, at.clone())
         .because_of(Some(asked.event.clone()))
         .mended_by(meaning.fix);
-    // Whoever makes a room that is there, or leaves one that is not, has what it wants.
-    let is_harmless = matches!((asked.what.as_str(), code), ("create", 427) | ("destroy", 426));
-    finding.at_most(if is_harmless {
-        Severity::Note
-    } else {
-        Severity::Error
+    // A room that cannot be made may be there, and a publisher may leave before somebody subscribes to it.
+    finding.at_most(match (asked.what.as_str(), code) {
+        ("create", _) => Severity::Note,
+        ("join", 428) if asked.is_subscriber => Severity::Warning,
+        _ => Severity::Error,
     })
 }
