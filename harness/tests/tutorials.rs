@@ -13,6 +13,7 @@
 mod support;
 
 mod tutorials {
+    mod broadcast_pages;
     mod originals;
     mod ours;
     mod pages;

@@ -1,4 +1,4 @@
-//! One page twice, in two browsers whose cameras show different streams: whether each sees the other.
+//! One page twice, or two pages, in two browsers whose cameras show different streams: whether each sees the other.
 //!
 //! Owns the browsers. It must not know the server that the pages talk to.
 
@@ -22,20 +22,20 @@ pub(crate) struct Call {
 impl Call {
     /// Opens the page twice, or gives none if Chromium is missing.
     pub(crate) async fn open(url: &str) -> Option<Self> {
-        Self::open_when(url, "true").await
+        Self::open_when([url, url], "true").await
     }
 
-    /// The same; the second one is opened when `ready` is true in the first one.
-    pub(crate) async fn open_when(url: &str, ready: &str) -> Option<Self> {
+    /// The same for two pages; the second one is opened when `ready` is true in the first one.
+    pub(crate) async fn open_when(urls: [&str; 2], ready: &str) -> Option<Self> {
         let mut browsers = [
             or_skip(Browser::start(STREAMS[0]).await, ChromiumError::is_missing)?,
             or_skip(Browser::start(STREAMS[1]).await, ChromiumError::is_missing)?,
         ];
-        let mut first = browsers[0].open(url).await;
+        let mut first = browsers[0].open(urls[0]).await;
         first.when(ready).await;
         Some(Self {
             first,
-            second: browsers[1].open(url).await,
+            second: browsers[1].open(urls[1]).await,
             _browsers: browsers,
         })
     }

@@ -28,7 +28,9 @@ globalThis.observer = (() => {
     constructor(...args) {
       super(...args);
       connections.push(this);
-      for (const event of ["connectionstatechange", "signalingstatechange", "track"]) this.addEventListener(event, look);
+      for (const event of ["connectionstatechange", "icegatheringstatechange", "signalingstatechange", "track"]) {
+        this.addEventListener(event, look);
+      }
     }
   };
 

@@ -69,6 +69,17 @@ impl Tutorials {
         }
     }
 
+    /// A host's script and a viewer's, over Socket.IO. The tutorial gives neither a server nor the pages, and calls
+    /// `startBroadcast` nowhere.
+    pub(crate) fn part_27(&self) -> [String; 2] {
+        let document = Document::read(&self.0, "part-27-broadcast.md");
+        let (host, left) = (document.code("2.1"), document.code("3. Handling"));
+        [
+            format!("{host}\n{left}\nstartBroadcast();\n"),
+            document.code("2.2"),
+        ]
+    }
+
     /// A broadcaster and its viewers, with the chat of chapter 5 in both programs.
     pub(crate) fn part_28(&self) -> Tutorial {
         let document = Document::read(&self.0, "part-28-platform.md");

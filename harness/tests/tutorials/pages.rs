@@ -1,6 +1,5 @@
-//! The pages in Chromium: what they do with their own servers, as written and after the obvious repair.
-
-use serde_json::{Value, json};
+//! Two peers' pages in Chromium, of part 22, level 4 and the Socket.IO tutorial: what they do with their own servers, as
+//! written and after the obvious repair.
 
 use crate::support::call::Call;
 use crate::support::node::{Node, NodeError};
@@ -9,13 +8,13 @@ use crate::support::peers::or_skip;
 use crate::support::tutorials::{Tutorial, Tutorials};
 
 /// A page that is opened twice, and its server, which ends with it.
-struct Running {
-    call: Call,
+pub(crate) struct Running {
+    pub(crate) call: Call,
     _server: Node,
 }
 
 /// None if the documents, Node.js or Chromium are missing.
-async fn run(
+pub(crate) async fn run(
     tutorial: impl FnOnce(&Tutorials) -> Tutorial,
     repair: impl FnOnce(&str) -> String,
 ) -> Option<Running> {
@@ -28,7 +27,7 @@ async fn run(
     Some(Running { call, _server: node })
 }
 
-fn as_written(program: &str) -> String {
+pub(crate) fn as_written(program: &str) -> String {
     program.to_owned()
 }
 
@@ -108,112 +107,6 @@ async fn cannot_read_a_blob(page: &mut Observed) {
     assert!(why[0].contains("[object Blob]"), "{why:?}");
 }
 
-/// Part 28's first page broadcasts.
-async fn broadcast(call: &mut Call) {
-    call.first.click("#startStream").await;
-    call.first.when("observer.sent.length > 0").await;
-    assert_eq!(
-        call.first.sent().await[0],
-        json!({"type": "broadcaster"}).to_string()
-    );
-    call.second.when("socket.readyState === WebSocket.OPEN").await;
-}
-
-/// Says what part 28's page does not.
-async fn say(page: &mut Observed, message: Value) {
-    page.evaluate(&format!("socket.send({})", json!(message.to_string())))
-        .await;
-}
-
-/// Waits until the first page has got everything that the server had for it: chat goes to everybody.
-async fn all_has_come(call: &mut Call) {
-    say(&mut call.second, json!({"type": "chat", "message": "all"})).await;
-    call.first
-        .when("observer.received.some((text) => JSON.parse(text).type === 'chat')")
-        .await;
-}
-
-/// The types of messages, candidates left out: of those there are as many as the machine has addresses.
-fn types(messages: &[String]) -> Vec<String> {
-    let types = messages.iter().map(|text| {
-        let message: Value = serde_json::from_str(text).unwrap();
-        message["type"].as_str().unwrap().to_owned()
-    });
-    types.filter(|kind| kind != "candidate").collect()
-}
-
-#[tokio::test]
-async fn part_28_has_no_page_that_asks_to_view() {
-    let Some(mut running) = run(Tutorials::part_28_before_the_chat, as_written).await else {
-        return;
-    };
-    let call = &mut running.call;
-    broadcast(call).await;
-    assert_eq!(call.second.sent().await, Vec::<String>::new());
-    all_has_come(call).await;
-    assert_eq!(types(&call.first.received().await), ["chat"]);
-}
-
-#[tokio::test]
-async fn part_28_without_its_chat_offers_to_a_viewer_and_never_hears_the_answer() {
-    let Some(mut running) = run(Tutorials::part_28_before_the_chat, as_written).await else {
-        return;
-    };
-    let call = &mut running.call;
-    broadcast(call).await;
-    say(&mut call.second, json!({"type": "viewer"})).await;
-    // The answer comes back to the viewer itself, which has no use for it.
-    call.second.when("observer.failures.length > 0").await;
-    let why = call.second.failures().await;
-    assert!(why[0].contains("InvalidStateError"), "{why:?}");
-    all_has_come(call).await;
-    assert_eq!(types(&call.first.sent().await), ["broadcaster", "offer"]);
-    assert_eq!(types(&call.second.sent().await), ["viewer", "answer", "chat"]);
-    assert_eq!(types(&call.first.received().await), ["new-viewer", "chat"]);
-    let state = call
-        .first
-        .evaluate("observer.connections[0].signalingState")
-        .await;
-    assert_eq!(state, "have-local-offer");
-}
-
-#[tokio::test]
-async fn part_28_makes_a_viewer_start_anew_when_another_one_comes() {
-    let Some(mut running) = run(Tutorials::part_28_before_the_chat, as_written).await else {
-        return;
-    };
-    let call = &mut running.call;
-    broadcast(call).await;
-    say(&mut call.second, json!({"type": "viewer"})).await;
-    call.second.when("observer.connections.length === 1").await;
-    let another = "new Promise((resolve) => {
-        const another = new WebSocket(socket.url);
-        another.onopen = () => resolve(another.send(JSON.stringify({ type: 'viewer' })));
-    })";
-    call.second.evaluate(another).await;
-    call.second.when("observer.connections.length === 2").await;
-    assert_eq!(types(&call.first.sent().await), ["broadcaster", "offer", "offer"]);
-    assert_eq!(call.first.evaluate("observer.connections.length").await, 1);
-}
-
-#[tokio::test]
-async fn part_28_loses_its_signaling_with_its_chat() {
-    let Some(mut running) = run(Tutorials::part_28, as_written).await else {
-        return;
-    };
-    let call = &mut running.call;
-    broadcast(call).await;
-    say(&mut call.second, json!({"type": "viewer"})).await;
-    all_has_come(call).await;
-    assert_eq!(types(&call.first.received().await), ["new-viewer", "chat"]);
-    call.first.when("document.querySelector('#chatbox p')").await;
-    let state = call
-        .first
-        .evaluate("observer.connections[0].signalingState")
-        .await;
-    assert_eq!(state, "stable", "nothing was offered");
-}
-
 /// The page of the Socket.IO tutorial, served by its own server; none if something is missing.
 async fn socketio(repair: impl FnOnce(&str) -> String, ready: &str) -> Option<Running> {
     let tutorial = Tutorials::find()?.socketio();
@@ -222,7 +115,8 @@ async fn socketio(repair: impl FnOnce(&str) -> String, ready: &str) -> Option<Ru
     let script = repair(&tutorial.script(port));
     node.put("public/index.html", tutorial.html()).unwrap();
     node.put("public/script.js", &script).unwrap();
-    let call = Call::open_when(&format!("http://localhost:{port}/"), ready).await?;
+    let url = format!("http://localhost:{port}/");
+    let call = Call::open_when([&url, &url], ready).await?;
     Some(Running { call, _server: node })
 }
 
