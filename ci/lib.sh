@@ -37,6 +37,9 @@ need_libvpx() {
 # The browser that the peers are checked with.
 need_chromium() { need chromium chromium; }
 
+# The TURN server that bots are relayed by.
+need_coturn() { need turnserver coturn; }
+
 # The gateway that bots publish to and play from.
 need_janus() { need janus janus; }
 

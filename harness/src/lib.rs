@@ -50,10 +50,10 @@ pub use clock::{RunClock, micros};
 pub use doctor::{Answer, Card, CardLine, Doctor, Question};
 pub use report::{EXIT_INTERRUPTED, Ladder, REPORT_VERSION, Report, Simulated, Style, ladder};
 pub use run::{BroadcasterHandle, RunHandle, ViewerHandle};
-pub use run::{Environment, ExecError, LedgerFileError, MemoryListener, Run, RunError};
+pub use run::{Environment, ExecError, IceError, LedgerFileError, MemoryListener, Run, RunError};
 pub use scenario::{
-    Action, AudioHole, AudioSource, Deadlines, DecodeSelection, ExecSpec, JoinSpec, MAX_VIEWERS, MediaFault,
-    MediaSpec, Muting, NetworkSpec, Party, PlantedDelays, RoleSelection, RoomSpec, Scenario, ScenarioError,
-    ScenarioFileError, SignalingSpec, SourceFlaws, TimedAction, WireFaultSpec,
+    Action, AudioHole, AudioSource, Deadlines, DecodeSelection, ExecSpec, IceSpec, JoinSpec, MAX_VIEWERS,
+    MediaFault, MediaSpec, Muting, NetworkSpec, Party, PlantedDelays, RoleSelection, RoomSpec, Scenario,
+    ScenarioError, ScenarioFileError, SignalingSpec, SourceFlaws, TimedAction, WireFaultSpec,
 };
 pub use seeds::seeds;

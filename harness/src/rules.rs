@@ -452,6 +452,7 @@ impl Checker {
                     link.keepalive(&peer, &at, &mut found);
                 }
             }
+            TraceKind::Turn { server, message, .. } => link.turn(server, message, &at),
             TraceKind::Dtls { way, message, .. } => link.dtls(&peer, *way, message, &at, &mut found),
             TraceKind::Rtp {
                 way, payload_type, ..

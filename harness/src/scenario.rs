@@ -7,6 +7,7 @@ mod disturbance;
 mod exec;
 mod fault;
 mod file;
+mod ice;
 mod media;
 pub(crate) mod serial;
 mod signaling;
@@ -25,6 +26,7 @@ pub use action::{Action, Muting, Party, TimedAction};
 pub use exec::ExecSpec;
 pub use fault::{AudioHole, MediaFault, PlantedDelays, SourceFlaws, WireFaultSpec};
 pub use file::ScenarioFileError;
+pub use ice::IceSpec;
 pub use media::{AudioSource, MediaSpec};
 pub use signaling::SignalingSpec;
 pub use validate::ScenarioError;
@@ -155,6 +157,9 @@ pub struct NetworkSpec {
     pub down: Option<LinkSpec>,
     /// From each viewer to the broadcaster, by real sockets.
     pub up: Option<LinkSpec>,
+    /// STUN and TURN servers, for real sockets only; the simulated network has its own.
+    #[serde(skip_serializing_if = "IceSpec::is_empty")]
+    pub ice: IceSpec,
     /// What happens to signaling frames, bot by bot.
     pub signaling: Vec<SignalingSpec>,
     /// The simulated network: who has which links and which NAT. Real sockets know nothing of it.

@@ -59,6 +59,21 @@ pub enum FrameWay {
     In,
 }
 
+/// What of a TURN message is noted; never who asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnSeen {
+    /// `allocate`, `refresh`, `create-permission` or `channel-bind`.
+    pub method: String,
+    /// `request`, `success` or `error`.
+    pub class: String,
+    /// Whether the request has credentials, or the one that is answered had. The first one has none, and is answered with
+    /// 401 (RFC 8489 section 9.2).
+    pub has_credentials: bool,
+    /// The error code of an error response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<u16>,
+}
+
 /// What a STUN message says in clear. What is absent was not in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -193,6 +208,13 @@ pub enum TraceKind {
         way: FrameWay,
         remote: String,
         message: StunSeen,
+    },
+    /// A TURN server was asked for something, or answered (RFC 8656); what it relays is in the trace as if it came by itself.
+    Turn {
+        connection: u64,
+        way: FrameWay,
+        server: String,
+        message: TurnSeen,
     },
     /// Something of a DTLS handshake passed in clear (RFC 6347).
     Dtls {

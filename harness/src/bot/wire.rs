@@ -3,21 +3,24 @@
 //! Owns the reading of one connection's datagrams and the passwords that its checks are held against. It changes
 //! nothing, judges nothing, and forgets the passwords with the connection.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Shared;
 use crate::engine::ConnectionId;
 use crate::measure::arrivals::Arrivals;
 use crate::net::dtls::{Handshake, Seen, fingerprint_text};
+use crate::net::relayed::{self, Relayed};
 use crate::net::stun::{self, BINDING, IceRole, StunClass, StunMessage};
 use crate::net::tap::{Datagram, DatagramKind, Tap, Way};
-use crate::trace::{DtlsSeen, FrameWay, StunSeen, Trace, TraceKind};
+use crate::trace::{DtlsSeen, FrameWay, StunSeen, Trace, TraceKind, TurnSeen};
 
 /// Payload types and SSRCs of one connection that are noted.
 const MAX_STREAMS: usize = 64;
 /// Passwords of each side that are tried: one for each m-section and generation.
 const MAX_PASSWORDS: usize = 16;
+/// Requests to TURN servers whose answers are awaited.
+const MAX_REQUESTS: usize = 64;
 
 /// The wire of one connection; clones are the same.
 #[derive(Clone, Debug)]
@@ -31,6 +34,9 @@ struct State {
     passwords: [Vec<String>; 2],
     handshakes: [Handshake; 2],
     streams: HashSet<(Way, u8, u32)>,
+    relayed: Relayed,
+    /// Requests to TURN servers that had credentials, the latest last.
+    authenticated: VecDeque<[u8; 12]>,
     unclassified: bool,
     arrivals: Option<Arc<Mutex<Arrivals>>>,
     /// Whether datagrams are what was sent: the scenario may flip bits in them, which no UDP checksum would let
@@ -53,6 +59,8 @@ impl Wire {
             passwords: Default::default(),
             handshakes: Default::default(),
             streams: HashSet::new(),
+            relayed: Relayed::default(),
+            authenticated: VecDeque::new(),
             unclassified: false,
             arrivals,
             faithful: !shared.scenario.corrupts(),
@@ -88,7 +96,15 @@ impl Wire {
 }
 
 impl State {
+    /// What a TURN server carries is seen as if it came by itself.
     fn see(&mut self, datagram: &Datagram<'_>) {
+        match self.relayed.unwrap(datagram) {
+            Some(inner) => self.see_direct(&inner),
+            None => self.see_direct(datagram),
+        }
+    }
+
+    fn see_direct(&mut self, datagram: &Datagram<'_>) {
         let way = match datagram.way {
             Way::Out => FrameWay::Out,
             Way::In => FrameWay::In,
@@ -126,6 +142,13 @@ impl State {
                         remote: datagram.remote.to_string(),
                         message,
                     });
+                } else if let Some(message) = self.turn(datagram) {
+                    self.trace.at(datagram.at, &self.label, || TraceKind::Turn {
+                        connection,
+                        way,
+                        server: datagram.remote.to_string(),
+                        message,
+                    });
                 }
             }
             DatagramKind::Dtls if self.faithful => {
@@ -158,12 +181,7 @@ impl State {
         if message.method != BINDING || message.fingerprint == Some(false) {
             return None;
         }
-        let class = match message.class {
-            StunClass::Request => "request",
-            StunClass::Indication => "indication",
-            StunClass::Success => "success",
-            StunClass::Error => "error",
-        };
+        let class = name_of(message.class);
         // RFC 8445 section 7.2.2: a check and its answer are made with the password of whoever is asked.
         let asked_here = (datagram.way == Way::In) == (message.class == StunClass::Request);
         let passwords = &self.passwords[usize::from(asked_here)];
@@ -181,6 +199,44 @@ impl State {
             error: message.error_code,
             integrity,
         })
+    }
+
+    /// What is asked of a TURN server, and what it answers.
+    fn turn(&mut self, datagram: &Datagram<'_>) -> Option<TurnSeen> {
+        let message = StunMessage::parse(datagram.bytes).ok()?;
+        let method = match message.method {
+            relayed::ALLOCATE => "allocate",
+            relayed::REFRESH => "refresh",
+            relayed::CREATE_PERMISSION => "create-permission",
+            relayed::CHANNEL_BIND => "channel-bind",
+            _ => return None,
+        };
+        let has_credentials = if message.class == StunClass::Request {
+            if message.has_integrity {
+                if self.authenticated.len() == MAX_REQUESTS {
+                    self.authenticated.pop_front();
+                }
+                self.authenticated.push_back(message.transaction_id);
+            }
+            message.has_integrity
+        } else {
+            self.authenticated.contains(&message.transaction_id)
+        };
+        Some(TurnSeen {
+            method: method.to_owned(),
+            class: name_of(message.class).to_owned(),
+            has_credentials,
+            error: message.error_code,
+        })
+    }
+}
+
+fn name_of(class: StunClass) -> &'static str {
+    match class {
+        StunClass::Request => "request",
+        StunClass::Indication => "indication",
+        StunClass::Success => "success",
+        StunClass::Error => "error",
     }
 }
 

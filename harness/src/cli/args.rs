@@ -15,6 +15,7 @@ use greenroom_signaling::{DialectName, ServedDialect, UnknownDialect};
 use super::access::AccessArgs;
 use super::doctor::DoctorArgs;
 use super::fault::FaultCommand;
+use super::ice::IceArgs;
 use super::rule::RuleCommand;
 use super::trace::TraceCommand;
 use crate::media::codec::Codec;
@@ -248,6 +249,9 @@ pub(super) struct RunArgs {
 
     #[command(flatten)]
     pub(super) access: AccessArgs,
+
+    #[command(flatten)]
+    pub(super) ice: IceArgs,
 }
 
 /// Which flags somebody set, on the command line or in the environment, rather than left to their defaults.

@@ -9,6 +9,7 @@ mod exit;
 mod explore;
 mod fault;
 mod fixture;
+mod ice;
 mod progress;
 mod rule;
 mod run;

@@ -281,6 +281,7 @@ fn over(mut scenario: Scenario, args: &RunArgs, counts: impl Fn(&str) -> bool) -
     set("duration", &mut || scenario.duration = args.duration);
     set("deadline", &mut || scenario.deadlines.frame = args.deadline);
     set("decode", &mut || scenario.decode = args.decode);
+    args.ice.over(&mut scenario.network.ice, counts);
     Ok(scenario)
 }
 

@@ -4,6 +4,7 @@
 //! packet crosses it, so that an engine may run one task per connection or a thousand connections
 //! per thread. It does not know signaling: descriptions and candidates pass through as data.
 
+mod ice_servers;
 mod setting;
 pub mod webrtc;
 
@@ -25,6 +26,7 @@ use crate::net::filter::DatagramFilter;
 use crate::net::impair::Impairment;
 use crate::net::tap::Tap;
 
+pub use ice_servers::{IceServers, Password, TurnServer};
 pub use setting::EngineSetting;
 
 /// Commands that wait in front of one connection: three seconds of video at 30 fps and sound packets.

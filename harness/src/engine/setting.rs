@@ -5,8 +5,8 @@
 use std::io;
 use std::net::IpAddr;
 
-use super::ConnectionSpec;
 use super::webrtc::{WebrtcConfig, WebrtcEngine};
+use super::{ConnectionSpec, IceServers};
 use crate::net::ports::{Port, Ports};
 
 /// What a run gives to the engine that serves its bots ([`Run::engine`](crate::Run::engine)).
@@ -18,8 +18,8 @@ pub struct EngineSetting {
     pub bind: IpAddr,
     /// Seed of whatever is drawn: the same run draws the same.
     pub seed: u64,
-    /// URLs of STUN servers (RFC 7064), of which connections ask for their server reflexive candidates.
-    pub stun_servers: Vec<String>,
+    /// The STUN and TURN servers that the scenario names; an engine that cannot ask them leaves them out.
+    pub ice: IceServers,
     pub(crate) ports: Ports,
 }
 
@@ -29,7 +29,7 @@ impl EngineSetting {
         WebrtcEngine::new(WebrtcConfig {
             bind: self.bind,
             seed: self.seed,
-            stun_servers: self.stun_servers.clone(),
+            ice: self.ice.clone(),
             ports: self.ports.clone(),
         })
     }

@@ -1,7 +1,7 @@
 //! The network under the peer connections: sockets, the tap on every datagram, and impairment.
 //!
-//! Owns what happens between a stack and its socket. [`tap`] reads, [`stun`] and [`dtls`] know what is in clear, `filter`
-//! asks a fault and [`impair`] decides, [`ports`] and `watched` do the I/O, `sim` does it in memory and in virtual time; none
+//! Owns what happens between a stack and its socket. [`tap`] reads, [`stun`] and [`dtls`] know what is in clear, `relayed`
+//! what a TURN server carries, `filter` asks a fault and [`impair`] decides, [`ports`] and `watched` do the I/O, `sim` does it in memory and in virtual time; none
 //! of them knows signaling or media beyond the first bytes of a datagram.
 
 pub(crate) mod connecting;
@@ -10,6 +10,7 @@ pub(crate) mod filter;
 pub mod impair;
 pub mod model;
 pub mod ports;
+pub(crate) mod relayed;
 #[cfg(feature = "sim")]
 pub(crate) mod sim;
 pub mod stun;

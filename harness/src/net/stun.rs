@@ -254,6 +254,19 @@ pub fn integrity(bytes: &[u8], password: &str) -> Option<bool> {
     Some(hmac.verify_slice(value).is_ok())
 }
 
+/// The value of the first attribute of a type; `None` when there is none, or `bytes` are no STUN message.
+pub(crate) fn value(bytes: &[u8], kind: u16) -> Option<&[u8]> {
+    StunMessage::header(bytes).ok()?;
+    let mut attributes = Attributes::of(bytes).map_while(Result::ok);
+    Some(attributes.find(|attribute| attribute.kind == kind)?.value)
+}
+
+/// The address in the first attribute of a type whose form is XOR-MAPPED-ADDRESS's, in clear.
+pub(crate) fn address(bytes: &[u8], kind: u16) -> Option<SocketAddr> {
+    let (_, cookie_and_id) = StunMessage::header(bytes).ok()?;
+    xor_address(value(bytes, kind)?, &cookie_and_id)
+}
+
 /// One attribute, and at which byte of the message its header begins.
 struct Attribute<'a> {
     at: usize,

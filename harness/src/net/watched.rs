@@ -21,6 +21,7 @@ use webrtc::runtime::{
 use super::connecting::Connecting;
 use super::filter::{DatagramFate, DatagramFilter};
 use super::impair::{Impairer, Impairment};
+use super::relayed::{self, Relayed};
 use super::tap::{Datagram, Tap, Way};
 
 /// The runtime of one connection, with every datagram seen and possibly impaired.
@@ -72,6 +73,7 @@ impl Runtime for WatchedRuntime {
             delayed,
             filter: self.filter.clone(),
             connecting: Arc::clone(&self.connecting),
+            relayed: Mutex::default(),
         }))
     }
 
@@ -121,9 +123,39 @@ struct TappedSocket {
     delayed: Option<Delayed>,
     filter: Option<DatagramFilter>,
     connecting: Arc<Connecting>,
+    relayed: Mutex<Relayed>,
 }
 
 impl TappedSocket {
+    /// Hands media that a TURN server relays to the stack without its wrapping, as if its sender had sent it here: the
+    /// stack would unwrap it after it has announced tracks, and lose what comes before the announcement (docs/engine.md).
+    fn unwrap_media(&self, bufs: &mut [IoSliceMut<'_>], meta: &mut [RecvMeta], count: usize) {
+        for (buf, meta) in bufs.iter_mut().zip(meta).take(count) {
+            let received = meta.len.min(buf.len());
+            // One datagram alone: those that the kernel has joined differ in what is around them.
+            if !relayed::is_media(&buf[..received]) || received > meta.stride.max(1) {
+                continue;
+            }
+            let mut relayed = self.relayed.lock().unwrap_or_else(PoisonError::into_inner);
+            let inner = relayed.unwrap(&self.datagram(Way::In, meta.addr, &buf[..received]));
+            let Some((remote, bytes)) = inner.map(|inner| (inner.remote, inner.bytes.to_vec())) else {
+                continue;
+            };
+            buf[..bytes.len()].copy_from_slice(&bytes);
+            (meta.addr, meta.len, meta.stride) = (remote, bytes.len(), bytes.len());
+        }
+    }
+
+    fn datagram<'a>(&self, way: Way, remote: SocketAddr, bytes: &'a [u8]) -> Datagram<'a> {
+        Datagram {
+            way,
+            local: self.local,
+            remote,
+            at: Instant::now(),
+            bytes,
+        }
+    }
+
     fn see_received(&self, bufs: &[IoSliceMut<'_>], meta: &[RecvMeta], count: usize) {
         if self.tap.is_none() {
             return;
@@ -137,13 +169,7 @@ impl TappedSocket {
 
     fn see(&self, way: Way, remote: SocketAddr, bytes: &[u8]) {
         if let Some(tap) = &self.tap {
-            tap.see(&Datagram {
-                way,
-                local: self.local,
-                remote,
-                at: Instant::now(),
-                bytes,
-            });
+            tap.see(&self.datagram(way, remote, bytes));
         }
     }
 }
@@ -182,6 +208,11 @@ impl AsyncUdpSocket for TappedSocket {
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
+        if relayed::is_channel_bind(transmit.contents) {
+            let request = self.datagram(Way::Out, transmit.destination, transmit.contents);
+            let mut relayed = self.relayed.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = relayed.unwrap(&request);
+        }
         if let Some(filter) = &self.filter {
             let datagrams = || transmit.contents.chunks(segment);
             let fates: Vec<DatagramFate> = datagrams().map(|datagram| filter.fate(datagram)).collect();
@@ -242,6 +273,7 @@ impl AsyncUdpSocket for TappedSocket {
             match received {
                 Poll::Ready(Ok(count)) => {
                     self.see_received(bufs, meta, count);
+                    self.unwrap_media(bufs, meta, count);
                     let kept = if open {
                         count
                     } else {

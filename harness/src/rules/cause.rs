@@ -5,7 +5,7 @@
 mod server;
 
 use super::finding::{Cause, CauseKind, EventRef};
-use super::link::Link;
+use super::link::{Link, TurnRefused};
 use super::relay::Sent;
 use super::{Bot, Checker};
 use crate::check::Severity;
@@ -467,6 +467,9 @@ impl Ends<'_> {
         let (b, v) = (self.broadcaster_label, self.viewer_label);
         for (who, link) in [(b, toward), (v, from)] {
             if link.candidate_out.is_none() && !has_candidates(link, true) {
+                if let Some(refused) = &link.turn_refused {
+                    return turn_refused(who, refused, link);
+                }
                 return Found {
                     kind: CauseKind::NoCandidates,
                     message: format!("{who} gathered no candidate"),
@@ -552,6 +555,11 @@ impl Ends<'_> {
         if let Some(found) = self.role_conflict(toward, from) {
             return found;
         }
+        for (who, link) in [(b, toward), (v, from)] {
+            if let Some(refused) = &link.turn_refused {
+                return turn_refused(who, refused, link);
+            }
+        }
         Found {
             kind: CauseKind::IceTimedOut,
             message: format!(
@@ -624,6 +632,37 @@ impl Ends<'_> {
                 shown_by: None,
             },
         })
+    }
+}
+
+/// Nobody relays for a peer that its TURN server has refused.
+fn turn_refused(who: &str, refused: &TurnRefused, link: &Link) -> Found {
+    let TurnRefused {
+        server,
+        method,
+        code,
+        event,
+    } = refused;
+    let (message, fix) = match code {
+        401 | 441 => (
+            format!("the TURN server {server} refused the user name or password of {who}, with {code}"),
+            "give the user name and password that the TURN server knows: --turn-user and --turn-password-file",
+        ),
+        486 | 508 => (
+            format!("the TURN server {server} has no room for {who}, and refused its {method} with {code}"),
+            "raise the TURN server's quotas and its range of ports, or ask it for fewer connections",
+        ),
+        _ => (
+            format!("the TURN server {server} refused the {method} of {who} with {code}"),
+            "look at the TURN server's log at that moment; 403 is a peer address that it may not relay to",
+        ),
+    };
+    Found {
+        kind: CauseKind::TurnRefused,
+        message,
+        fix,
+        last: link.applied.clone(),
+        shown_by: Some(event.clone()),
     }
 }
 

@@ -83,6 +83,8 @@ pub enum CauseKind {
     AnswerRejected,
     /// A peer has no candidates.
     NoCandidates,
+    /// A TURN server refused what it was asked, and so relays nothing.
+    TurnRefused,
     /// Candidates did not reach the other peer.
     CandidatesNeverRelayed,
     /// Candidates reached somebody else.

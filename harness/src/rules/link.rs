@@ -36,6 +36,8 @@ pub(super) struct Link {
     pub(super) checking: Option<EventRef>,
     pub(super) ice_connected: Option<EventRef>,
     pub(super) ice_failed: Option<EventRef>,
+    /// What a TURN server refused first, after it was given credentials.
+    pub(super) turn_refused: Option<TurnRefused>,
     pub(super) dtls_connected: Option<EventRef>,
     pub(super) first_packet: Option<EventRef>,
     pub(super) first_video_packet: Option<EventRef>,
@@ -66,6 +68,15 @@ pub(super) struct Link {
     last_keepalive_us: Option<u64>,
     /// Rules that were broken here, so that one breach is not told again for every packet.
     told: BTreeSet<(&'static str, Severity)>,
+}
+
+/// A refusal of a TURN server.
+#[derive(Clone, Debug)]
+pub(super) struct TurnRefused {
+    pub(super) server: String,
+    pub(super) method: String,
+    pub(super) code: u16,
+    pub(super) event: EventRef,
 }
 
 /// The fragments of one generation at both ends.

@@ -25,6 +25,7 @@ pub(super) fn connection_of(kind: &TraceKind) -> Option<u64> {
         | TraceKind::Ice { connection, .. }
         | TraceKind::Connection { connection, .. }
         | TraceKind::Stun { connection, .. }
+        | TraceKind::Turn { connection, .. }
         | TraceKind::Dtls { connection, .. }
         | TraceKind::Rtp { connection, .. }
         | TraceKind::Unclassified { connection, .. }
@@ -50,6 +51,12 @@ pub(super) fn summary(kind: &TraceKind) -> String {
         TraceKind::Stun {
             way: passed, message, ..
         } => format!("{} a STUN {}", way(passed), message.class),
+        TraceKind::Turn {
+            way: passed, message, ..
+        } => match message.error {
+            Some(code) => format!("{} {code} for a TURN {}", way(passed), message.method),
+            None => format!("{} a TURN {} {}", way(passed), message.method, message.class),
+        },
         TraceKind::Dtls {
             way: passed, message, ..
         } => {

@@ -7,6 +7,7 @@ mod environment;
 mod exec;
 mod handle;
 mod heard;
+mod ice;
 pub(crate) mod ledger_file;
 mod memory;
 mod observe;
@@ -30,18 +31,19 @@ use self::server::CallersServer;
 use crate::bot::Progress;
 use crate::bot::access::Access;
 use crate::bot::dial::{CallersClient, Dialer, SignalingBot, UrlError};
-use crate::engine::{Engine, EngineSetting};
+use crate::engine::{Engine, EngineSetting, Password};
 use crate::media::codec::Codec;
 use crate::net::model::LinkSpec;
 use crate::report::Report;
 use crate::scenario::{
-    Action, AudioSource, DecodeSelection, ExecSpec, MediaFault, PlantedDelays, RoleSelection, Scenario,
-    ScenarioError, SignalingSpec, SourceFlaws, TimedAction, WireFaultSpec,
+    Action, AudioSource, DecodeSelection, ExecSpec, IceSpec, MediaFault, PlantedDelays, RoleSelection,
+    Scenario, ScenarioError, SignalingSpec, SourceFlaws, TimedAction, WireFaultSpec,
 };
 
 pub use environment::Environment;
 pub use exec::ExecError;
 pub use handle::{BroadcasterHandle, RunHandle, ViewerHandle};
+pub use ice::IceError;
 pub use ledger_file::LedgerFileError;
 pub use memory::MemoryListener;
 
@@ -92,6 +94,9 @@ pub enum RunError {
     /// The server under test that the run was to start.
     #[error(transparent)]
     Exec(#[from] ExecError),
+    /// The TURN servers cannot be asked.
+    #[error(transparent)]
+    Ice(#[from] IceError),
     /// The embedded server cannot listen.
     #[error("the embedded signaling server cannot listen on 127.0.0.1: {0}")]
     Listen(String),
@@ -118,6 +123,7 @@ impl RunError {
             | Self::Unsupported(_)
             | Self::NotSimulated
             | Self::Exec(_)
+            | Self::Ice(_)
             | Self::Output { .. }
             | Self::OpenFiles { .. } => true,
             Self::Source(_) => true,
@@ -168,6 +174,7 @@ pub struct Run {
     pub(crate) signaling: Option<CallersClient>,
     pub(crate) engine: Option<CallersEngine>,
     pub(crate) access: Access,
+    pub(crate) turn_password: Option<Password>,
 }
 
 /// Makes the engine of a run.
@@ -199,6 +206,19 @@ impl Run {
         self
     }
 
+    /// STUN and TURN servers that connections ask for candidates, on real sockets. Default: none.
+    pub fn ice(mut self, ice: IceSpec) -> Self {
+        self.scenario.network.ice = ice;
+        self
+    }
+
+    /// The password for the TURN servers of [`Run::ice`]; it is sent, and never printed. It goes before the one in
+    /// [`IceSpec::turn_password_file`].
+    pub fn turn_password(mut self, password: impl Into<String>) -> Self {
+        self.turn_password = Some(Password::new(password));
+        self
+    }
+
     /// Starts the server under test, waits until it is ready, samples what it costs, and stops it after the run.
     ///
     /// The bots find it at the URL of [`Run::against`].
@@ -223,6 +243,7 @@ impl Run {
             signaling: None,
             engine: None,
             access: Access::default(),
+            turn_password: None,
         }
     }
 

@@ -17,7 +17,7 @@ use crate::bot::reference::{self, Reference};
 use crate::bot::source::Sources;
 use crate::bot::{Figures, LedgerHandle, Progress, Shared};
 use crate::clock::RunClock;
-use crate::engine::{Engine, EngineSetting};
+use crate::engine::{Engine, EngineSetting, IceServers};
 use crate::fault::wire::RoomFaults;
 use crate::media::codec::Codec;
 use crate::media::ledger::{LEDGER_VERSION, Ledger, LedgerEntry, LedgerHeader};
@@ -69,7 +69,13 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         reason: error.to_string(),
     };
     let brings_server = !matches!(run.target, Target::Url(_) | Target::Dialer(_));
-    refuse_what_would_not_happen(&scenario, brings_server, run.signaling.is_some())?;
+    refuse_what_would_not_happen(
+        &scenario,
+        is_simulated(&run.target),
+        brings_server,
+        run.signaling.is_some(),
+    )?;
+    let ice = super::ice::servers(&scenario.network.ice, run.turn_password.as_ref())?;
     let meeting = Meeting::open(
         &run.target,
         run.server,
@@ -117,16 +123,12 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
     let bind = if in_memory || met_in_memory {
         std::net::IpAddr::from([127, 0, 0, 1])
     } else {
-        crate::net::local_address_towards(dialer.url())
+        super::ice::reached_from(&ice).unwrap_or_else(|| crate::net::local_address_towards(dialer.url()))
     };
     let setting = EngineSetting {
         bind,
         seed: scenario.seed,
-        stun_servers: if in_memory {
-            simulated_stun(&scenario)
-        } else {
-            Vec::new()
-        },
+        ice: if in_memory { simulated_stun(&scenario) } else { ice },
         #[cfg(feature = "sim")]
         ports: Ports::simulated(network.clone()),
         #[cfg(not(feature = "sim"))]
@@ -203,6 +205,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
 /// A fault that is asked for and not done would be a test that cannot fail.
 fn refuse_what_would_not_happen(
     scenario: &Scenario,
+    is_simulated: bool,
     brings_server: bool,
     has_callers_client: bool,
 ) -> Result<(), RunError> {
@@ -218,6 +221,11 @@ fn refuse_what_would_not_happen(
         return Err(RunError::Unsupported(
             "the scenario kills or restarts the signaling server, and this run's server is not its own; leave the \
              URL or the action out",
+        ));
+    }
+    if is_simulated && !scenario.network.ice.is_empty() {
+        return Err(RunError::Unsupported(
+            "the simulated network has a STUN server of its own and no TURN server; leave --sim or the servers out",
         ));
     }
     let stalls = acts(|action| matches!(action, Action::StallSignaling { .. }));
@@ -247,10 +255,13 @@ fn refuse_what_would_not_happen(
 }
 
 /// The simulated network's STUN server, where there is a NAT to ask it about.
-fn simulated_stun(scenario: &Scenario) -> Vec<String> {
+fn simulated_stun(scenario: &Scenario) -> IceServers {
     let natted = scenario.network.sim.as_ref().is_some_and(NetworkFile::has_nat);
     let url = || format!("stun:{}", crate::net::model::stun::STUN_SERVER);
-    natted.then(url).into_iter().collect()
+    IceServers {
+        stun: natted.then(url).into_iter().collect(),
+        ..IceServers::default()
+    }
 }
 
 #[cfg_attr(

@@ -134,6 +134,10 @@ impl Scenario {
                 )
             })?;
         }
+        if let Some((field, got, expected)) = self.network.ice.out_of_bounds() {
+            let path = format!("network.ice.{field}");
+            return out_of_bounds(path, "a STUN or TURN setting", got, expected);
+        }
         for (index, spec) in self.network.signaling.iter().enumerate() {
             if let Some((field, got, expected)) = spec.out_of_bounds() {
                 let path = format!("network.signaling[{index}].{field}");

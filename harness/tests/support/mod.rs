@@ -10,6 +10,7 @@ pub(crate) mod call;
 pub(crate) mod camera;
 pub(crate) mod chromium;
 pub(crate) mod command;
+pub(crate) mod coturn;
 pub(crate) mod janus;
 pub(crate) mod node;
 pub(crate) mod page;

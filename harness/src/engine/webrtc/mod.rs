@@ -19,7 +19,9 @@ use tokio::sync::mpsc;
 
 use crate::net::ports::Ports;
 
-use super::{COMMAND_CAPACITY, ConnectionHandle, ConnectionSpec, Engine, EngineError, EngineEvent};
+use super::{
+    COMMAND_CAPACITY, ConnectionHandle, ConnectionSpec, Engine, EngineError, EngineEvent, IceServers,
+};
 
 /// Settings of the engine.
 #[derive(Clone, Debug)]
@@ -28,9 +30,8 @@ pub struct WebrtcConfig {
     pub bind: IpAddr,
     /// Seed of SSRCs and of the initial sequence numbers and timestamps.
     pub seed: u64,
-    /// URLs of STUN servers (RFC 7064), such as `stun:192.0.2.1:3478`, of which connections ask for their server
-    /// reflexive candidates. Default: none.
-    pub stun_servers: Vec<String>,
+    /// STUN and TURN servers; of TURN only over UDP, which is all that the stack has. Default: none.
+    pub ice: IceServers,
     /// Where connections get their ports from. Default: the machine.
     pub(crate) ports: Ports,
 }
@@ -54,7 +55,7 @@ impl Default for WebrtcConfig {
         Self {
             bind: IpAddr::from([127, 0, 0, 1]),
             seed: 1,
-            stun_servers: Vec::new(),
+            ice: IceServers::default(),
             ports: Ports::default(),
         }
     }

@@ -9,7 +9,9 @@ use rtc::data_channel::RTCDataChannelInit;
 use rtc::interceptor::Slot;
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::media_engine::MediaEngine;
-use rtc::peer_connection::configuration::{RTCConfiguration, RTCConfigurationBuilder, RTCIceServer};
+use rtc::peer_connection::configuration::{
+    RTCConfiguration, RTCConfigurationBuilder, RTCIceServer, RTCIceTransportPolicy,
+};
 use rtc::rtp_transceiver::rtp_sender::{RTCRtpCodingParameters, RTCRtpEncodingParameters};
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use webrtc::data_channel::DataChannel;
@@ -23,7 +25,7 @@ use webrtc::peer_connection::{
 use super::WebrtcConfig;
 use super::codecs;
 use super::interceptor::Feedback;
-use crate::engine::{ConnectionSpec, MediaDirection};
+use crate::engine::{ConnectionSpec, IceServers, MediaDirection};
 use crate::media::codec::Codec;
 use crate::media::kind::MediaKind;
 use crate::net::connecting::Connecting;
@@ -94,7 +96,7 @@ pub(super) async fn build(
                 ),
                 connecting,
             )))
-            .with_configuration(configuration(config))
+            .with_configuration(configuration(&config.ice))
             .with_udp_addrs(vec![spec.bind.unwrap_or_else(|| (config.bind, 0).into())])
             .build()
             .await?,
@@ -140,13 +142,24 @@ pub(super) async fn add_receivers(connection: &Arc<dyn PeerConnection>) -> Resul
     Ok(())
 }
 
-fn configuration(config: &WebrtcConfig) -> RTCConfiguration {
-    let servers = config.stun_servers.iter().map(|url| RTCIceServer {
+fn configuration(ice: &IceServers) -> RTCConfiguration {
+    let stun = ice.stun.iter().map(|url| RTCIceServer {
         urls: vec![url.clone()],
         ..RTCIceServer::default()
     });
+    let turn = ice.turn.iter().map(|server| RTCIceServer {
+        urls: vec![server.url.clone()],
+        username: server.user.clone(),
+        credential: server.password.expose().to_owned(),
+    });
+    let policy = if ice.relay_only {
+        RTCIceTransportPolicy::Relay
+    } else {
+        RTCIceTransportPolicy::All
+    };
     RTCConfigurationBuilder::new()
-        .with_ice_servers(servers.collect())
+        .with_ice_servers(stun.chain(turn).collect())
+        .with_ice_transport_policy(policy)
         .build()
 }
 

@@ -4,7 +4,7 @@
 
 use super::frame::clipped;
 use crate::engine::{ConnectionState, IceConnectionState};
-use crate::trace::{DtlsSeen, FrameWay, HttpSeen, TraceKind};
+use crate::trace::{DtlsSeen, FrameWay, HttpSeen, TraceKind, TurnSeen};
 
 /// Characters of a text that came from elsewhere.
 const MAX_TEXT: usize = 160;
@@ -34,6 +34,12 @@ pub(super) fn mark(kind: &TraceKind) -> Option<(Option<u64>, String)> {
         TraceKind::ConnectionOpened {
             connection, remote, ..
         } => of(connection, format!("opened for {}", clipped(remote, 20))),
+        TraceKind::Turn {
+            connection,
+            way,
+            message,
+            ..
+        } => of(connection, turn(*way, message)),
         TraceKind::Dtls {
             connection,
             way,
@@ -58,6 +64,14 @@ pub(super) fn mark(kind: &TraceKind) -> Option<(Option<u64>, String)> {
         }
         TraceKind::Http { way, message, .. } => Some((None, http(*way, message))),
         _ => None,
+    }
+}
+
+fn turn(way: FrameWay, message: &TurnSeen) -> String {
+    let passed = passed(way);
+    match message.error {
+        Some(code) => format!("TURN {} refused with {code} {passed}", message.method),
+        None => format!("TURN {} {} {passed}", message.method, message.class),
     }
 }
 

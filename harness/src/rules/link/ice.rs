@@ -4,17 +4,20 @@
 
 use std::collections::BTreeSet;
 
-use super::{Link, listed, ufrags};
+use super::{Link, TurnRefused, listed, ufrags};
 use crate::check::Severity;
 use crate::rules::finding::{EventRef, RuleFinding};
 use crate::rules::sdp::Sdp;
-use crate::trace::{FrameWay, StunSeen};
+use crate::trace::{FrameWay, StunSeen, TurnSeen};
 
 /// Pairs of addresses whose checks are told apart.
 const MAX_PAIRS: usize = 64;
 
 /// Checks of a generation that is over are answered for this long (RFC 8445 section 8.3).
 const RETIRE_US: u64 = 3_000_000;
+
+/// Asks to ask again with another nonce (RFC 8489 section 9.2.5).
+const STALE_NONCE: u16 = 438;
 
 impl Link {
     /// A STUN message passed.
@@ -67,6 +70,21 @@ impl Link {
         } else if stun.use_candidate && stun.class == "request" && stun.controlling == Some(false) {
             let message = format!("{peer}'s wire has USE-CANDIDATE from an agent that says it is controlled");
             self.tell(RuleFinding::new("IC-04", peer, message, event.clone()), out);
+        }
+    }
+
+    /// A TURN server was asked, or answered. The first 401 and a 438 only say what to ask with (RFC 8489 section 9.2).
+    pub(in crate::rules) fn turn(&mut self, server: &str, turn: &TurnSeen, event: &EventRef) {
+        if let Some(code) = turn
+            .error
+            .filter(|code| turn.has_credentials && *code != STALE_NONCE)
+        {
+            self.turn_refused.get_or_insert_with(|| TurnRefused {
+                server: server.to_owned(),
+                method: turn.method.clone(),
+                code,
+                event: event.clone(),
+            });
         }
     }
 
