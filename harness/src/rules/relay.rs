@@ -177,6 +177,12 @@ impl Relay {
         lost
     }
 
+    /// Whether the same has arrived, as one of several that its sender sent alike.
+    pub(super) fn has_arrived(&self, sent: &Sent) -> bool {
+        let mut alike = self.sent.get(&sent.from).into_iter().flatten();
+        alike.any(|other| other.content == sent.content && other.to == sent.to && other.delivered > 0)
+    }
+
     /// Messages of `from` for `to` with this name, and how often each arrived somewhere.
     pub(super) fn between<'a>(
         &'a self,

@@ -137,6 +137,10 @@ impl Checker {
             let Some(from) = self.labels.get(&sent.from).cloned() else {
                 continue;
             };
+            // Said again because nobody was there to hear it, and heard once, it has arrived.
+            if self.is_unaddressed(&from) && self.relay.has_arrived(sent) {
+                continue;
+            }
             let Some(to) = self.whom(&from, &sent.to).map(str::to_owned) else {
                 continue;
             };

@@ -49,12 +49,11 @@ impl Speaker {
         let mut state = self.lock();
         let alarm = state.dialect.next_timeout();
         let outputs = state.dialect.encode(now, command)?;
-        let events = carry_out(outputs, wire, outbox)?;
+        let events = carry_out(outputs, None, wire, outbox)?;
         let anew = state.dialect.next_timeout() != alarm;
         if events.is_empty() && !anew {
             return Ok(());
         }
-        wire.received("", &events);
         state
             .told
             .extend(events.into_iter().map(|event| TimedEvent { at: now, event }));
@@ -78,8 +77,7 @@ impl Speaker {
             Ok(outputs) => outputs,
             Err(error) => vec![Output::Event(Event::Undecodable(error))],
         };
-        wire.received(text, outputs.iter().filter_map(event));
-        let events = carry_out(outputs, wire, outbox)?;
+        let events = carry_out(outputs, Some(text), wire, outbox)?;
         told.extend(events.into_iter().map(|event| TimedEvent { at, event }));
         Ok(told)
     }
@@ -95,8 +93,7 @@ impl Speaker {
         let mut told = std::mem::take(&mut state.told);
         if state.dialect.next_timeout().is_some_and(|at| now >= at) {
             let outputs = state.dialect.timeout(now);
-            wire.received("", outputs.iter().filter_map(event));
-            let events = carry_out(outputs, wire, outbox)?;
+            let events = carry_out(outputs, None, wire, outbox)?;
             told.extend(events.into_iter().map(|event| TimedEvent { at: now, event }));
         }
         Ok(told)
@@ -113,17 +110,21 @@ impl Speaker {
     }
 }
 
-fn event(output: &Output) -> Option<&Event> {
-    match output {
-        Output::Event(event) => Some(event),
-        Output::Frame { .. } | Output::Unsaid(_) => None,
-    }
-}
-
-/// Queues the frames, all or none, and gives the events.
-fn carry_out(outputs: Vec<Output>, wire: &Wire, outbox: &Outbox<Ask>) -> Result<Vec<Event>, SendError> {
+/// Queues the frames, all or none, and gives the events. An observer sees both in the order in which the dialect gave
+/// them, and first of all the frame that they are due to.
+fn carry_out(
+    outputs: Vec<Output>,
+    mut received: Option<&str>,
+    wire: &Wire,
+    outbox: &Outbox<Ask>,
+) -> Result<Vec<Event>, SendError> {
     let (mut events, mut frames) = (Vec::new(), Vec::new());
+    let mut seen = 0;
     for output in outputs {
+        if !matches!(output, Output::Event(_)) {
+            wire.received(received.take().unwrap_or_default(), events.iter().skip(seen));
+            seen = events.len();
+        }
         match output {
             Output::Event(event) => events.push(event),
             Output::Unsaid(command) => wire.unsaid(&command),
@@ -133,6 +134,7 @@ fn carry_out(outputs: Vec<Output>, wire: &Wire, outbox: &Outbox<Ask>) -> Result<
             }
         }
     }
+    wire.received(received.take().unwrap_or_default(), events.iter().skip(seen));
     if frames.is_empty() {
         return Ok(events);
     }

@@ -29,18 +29,43 @@ use crate::{
     room::Refusal,
 };
 
+/// Events that may come before a client is let in; more are dropped.
+const MAX_EARLY: usize = 32;
+
 /// The one event of `socketio-relay`.
 const SIGNALING_MESSAGE: &str = "signalingMessage";
 
-/// Lets a client in that has just connected.
-pub(super) fn welcome(shared: &Arc<Shared>, socket: &SocketRef) {
-    shared.counters.connections_opened.fetch_add(1, Relaxed);
+/// Listens to a client that is about to be told that it is connected.
+///
+/// It may speak as soon as it has been told, which is before [`welcome`]: the library says so first and calls that
+/// afterwards, on a task of its own. What it says meanwhile waits.
+pub(super) fn listen(shared: &Arc<Shared>, socket: &SocketRef) {
     let guest = Arc::new(Guest::new(shared));
-    let member = SocketMember {
-        socket: socket.clone(),
-        guest: guest.clone(),
-        peer: None,
+    socket.extensions.insert(guest.clone());
+    // The handlers run here and now, in the order of the events: only the futures that they return are spawned.
+    socket.on_fallback(
+        move |socket: SocketRef, Event(event): Event, TryData(data): TryData<Value>| {
+            let mut early = guest.early();
+            match &mut *early {
+                Some(early) if early.len() < MAX_EARLY => early.push((event, data.ok())),
+                Some(_) => log::debug!("{event} is dropped: {MAX_EARLY} came before the client was in"),
+                None => {
+                    drop(early);
+                    guest.hear(&guest.member(socket), &event, data.ok());
+                }
+            }
+            ready(())
+        },
+    );
+}
+
+/// Lets a client in that has just been told that it is connected.
+pub(super) fn welcome(shared: &Arc<Shared>, socket: &SocketRef) {
+    let Some(guest) = socket.extensions.get::<Arc<Guest>>() else {
+        return;
     };
+    shared.counters.connections_opened.fetch_add(1, Relaxed);
+    let member = guest.member(socket.clone());
     if guest.shared_dialect == ServedDialect::SocketioRelay {
         if let Err(full) = guest.enter_call(shared, &member) {
             return member.dismiss(CloseCause::CallFull, &full.to_string());
@@ -53,23 +78,16 @@ pub(super) fn welcome(shared: &Arc<Shared>, socket: &SocketRef) {
             guest.say(shared, &member, join);
         }
     }
-    // The handlers run here and now, in the order of the events: only the futures that they return are spawned.
-    let hearing = guest.clone();
-    socket.on_fallback(
-        move |socket: SocketRef, Event(event): Event, TryData(data): TryData<Value>| {
-            let member = SocketMember {
-                socket,
-                guest: hearing.clone(),
-                peer: None,
-            };
-            hearing.hear(&member, &event, data.ok());
-            ready(())
-        },
-    );
+    let leaving = guest.clone();
     socket.on_disconnect(move |reason: DisconnectReason| {
-        guest.leave(cause(reason));
+        leaving.leave(cause(reason));
         ready(())
     });
+    // Under the lock, so that what comes now stays behind what has come.
+    let mut early = guest.early();
+    for (event, data) in early.take().unwrap_or_default() {
+        guest.hear(&member, &event, data);
+    }
 }
 
 fn cause(reason: DisconnectReason) -> CloseCause {
@@ -139,6 +157,8 @@ pub(super) struct Guest {
     rooms: Mutex<SocketioRooms>,
     /// Locked around the lock of the rooms, never inside it.
     state: Mutex<State>,
+    /// What came before the client was let in; `None` once it is. The outermost lock.
+    early: Mutex<Option<Vec<(String, Option<Value>)>>>,
 }
 
 #[derive(Debug)]
@@ -171,7 +191,20 @@ impl Guest {
             connection: shared.connections.fetch_add(1, Relaxed) + 1,
             rooms: Mutex::new(SocketioRooms::new(RoomId::main())),
             state: Mutex::new(state),
+            early: Mutex::new(Some(Vec::new())),
         }
+    }
+
+    fn member(self: &Arc<Self>, socket: SocketRef) -> SocketMember {
+        SocketMember {
+            socket,
+            guest: Arc::clone(self),
+            peer: None,
+        }
+    }
+
+    fn early(&self) -> MutexGuard<'_, Option<Vec<(String, Option<Value>)>>> {
+        self.early.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rooms(&self) -> MutexGuard<'_, SocketioRooms> {

@@ -26,7 +26,7 @@ use hyper::{
     service::{Service, service_fn},
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use socketioxide::{SocketIo, extract::SocketRef, service::SocketIoService};
+use socketioxide::{SocketIo, extract::SocketRef, handler::ConnectHandler as _, service::SocketIoService};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::timeout,
@@ -62,13 +62,21 @@ impl Gateway {
             .max_buffer_size(waiting)
             .max_payload(config.max_message_size as u64)
             .build_with_inner_svc(Elsewhere);
-        io.ns("/", move |socket: SocketRef| {
+        let listening = shared.clone();
+        let listen = move |socket: SocketRef| {
+            if let Some(shared) = listening.upgrade() {
+                guest::listen(&shared, &socket);
+            }
+            ready(Ok::<_, Infallible>(()))
+        };
+        let welcome = move |socket: SocketRef| {
             // In here and not in the future: what a socket says is taken in order, and the library spawns each future.
             if let Some(shared) = shared.upgrade() {
                 guest::welcome(&shared, &socket);
             }
             ready(())
-        });
+        };
+        io.ns("/", welcome.with(listen));
         Self { service, io }
     }
 
