@@ -20,9 +20,19 @@ impl Shared {
     /// The broadcaster, by what the server calls it.
     pub(crate) fn name_in_ledger<'a>(&self, broadcaster: &'a str) -> &'a str {
         match self.scenario.dialect {
-            DialectName::Native => broadcaster,
+            // Janus names its publishers, and one that returns has another name.
+            DialectName::Native | DialectName::Janus => broadcaster,
             _ => BROADCASTER,
         }
+    }
+
+    /// The viewer whose faults are planted in a connection of this name. What a media server gets all its viewers get, so
+    /// the first one's are planted there.
+    pub(crate) fn viewer_behind(&self, connection: &str) -> Option<u32> {
+        if self.has_media_server() {
+            return Some(1);
+        }
+        self.number_of(connection)
     }
 
     /// The connection to a viewer, by what the server calls the viewer and by the offer that opened it.

@@ -223,7 +223,15 @@ impl ViewerBot {
                 }
             }
             ViewerCommand::Leave => self.begin_ending(ViewerEnd::Left, self.newest_sent()),
-            ViewerCommand::Kill => self.begin_ending(ViewerEnd::Killed, Until::default()),
+            ViewerCommand::Kill => {
+                // Where its connection is the broadcaster's too, what the broadcaster hands over ends with it.
+                let until = if self.shared.has_media_server() {
+                    self.newest_sent()
+                } else {
+                    Until::default()
+                };
+                self.begin_ending(ViewerEnd::Killed, until);
+            }
             ViewerCommand::Finish { stream_stopped: true } => {
                 self.begin_ending(ViewerEnd::Finished, Until::default())
             }

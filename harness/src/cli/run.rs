@@ -11,6 +11,7 @@ use super::progress::ProgressLine;
 use super::{complain, exit, style_of};
 use crate::bot::access::Access;
 use crate::check::Verdict;
+use crate::media::codec::Codec;
 use crate::net::model::{AccessSpec, LinkSpec, NatKind, NetworkFile, NetworkPreset};
 use crate::report::Report;
 use crate::run::{Run, RunError};
@@ -220,7 +221,12 @@ fn without_file(args: &RunArgs) -> Scenario {
         RoleSelection::Viewers => Vec::new(),
         RoleSelection::All | RoleSelection::Broadcaster => {
             let mut timeline = Scenario::default_timeline(args.warmup, args.duration);
-            timeline.retain(|timed| args.dialect.has_chat() || !matches!(timed.action, Action::Chat { .. }));
+            timeline.retain(|timed| match timed.action {
+                Action::Chat { .. } => args.dialect.has_chat(),
+                // A file pauses while it is muted, which is a freeze to viewers that nobody tells.
+                Action::Mute(_) | Action::Unmute(_) => args.dialect.says_muted() || args.codec != Codec::Vp8,
+                _ => true,
+            });
             timeline
         }
     };

@@ -240,6 +240,12 @@ fn refuse_what_would_not_happen(
             "faults by name change messages of greenroom's own protocol; leave the dialect or the fault out",
         ));
     }
+    if scenario.dialect.has_media_server() && scenario.media.data_channel {
+        return Err(RunError::Unsupported(
+            "messages on data channels are counted between two peers, and a media server is neither; leave the dialect \
+             or the data channel out",
+        ));
+    }
     if !scenario.dialect.names_rooms() && scenario.rooms.len() > 1 {
         return Err(RunError::Unsupported(
             "the dialect does not name rooms, so a server has one; leave one room in the scenario",

@@ -18,8 +18,19 @@ const COMMAND: &str = "janus";
 /// The WebSocket subprotocol, without which it refuses a client.
 pub(crate) const SUBPROTOCOL: &str = "janus-protocol";
 
-/// The room that is there from the start. Clients may create others.
+/// The room that is there from the start.
 pub(crate) const ROOM: u64 = 1234;
+
+/// Another one, whose codec is none of greenroom's.
+pub(crate) const ROOM_OF_VP9: u64 = 9;
+
+/// Whether clients may create rooms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Creation {
+    Open,
+    /// With a key that nobody has.
+    Closed,
+}
 
 /// What the VideoRoom does not need. Some of these fail without a configuration, some ask the network.
 const WITHOUT_PLUGINS: [&str; 10] = [
@@ -70,9 +81,14 @@ pub(crate) struct Janus {
 impl Janus {
     /// Starts it, and waits until it accepts.
     pub(crate) async fn start() -> Result<Self, JanusError> {
+        Self::start_with(Creation::Open).await
+    }
+
+    /// The same, with rooms to be created or not.
+    pub(crate) async fn start_with(creation: Creation) -> Result<Self, JanusError> {
         let folder = tempfile::tempdir()?;
         let port = free_port()?;
-        configure(folder.path(), port)?;
+        configure(folder.path(), port, creation)?;
         let library = build_library(folder.path())?;
         let mut command = Command::new(COMMAND);
         command
@@ -109,7 +125,7 @@ fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-fn configure(folder: &Path, port: u16) -> io::Result<()> {
+fn configure(folder: &Path, port: u16, creation: Creation) -> io::Result<()> {
     let plugins = libraries(&WITHOUT_PLUGINS);
     let transports = libraries(&WITHOUT_TRANSPORTS);
     std::fs::write(
@@ -126,11 +142,17 @@ fn configure(folder: &Path, port: u16) -> io::Result<()> {
              admin: {{ admin_ws = false }}\n"
         ),
     )?;
+    let general = match creation {
+        Creation::Open => "",
+        Creation::Closed => "general: { admin_key = \"nobody has it\" }\n",
+    };
+    let room = |number, codecs| {
+        format!("room-{number}: {{ publishers = 6; videocodec = \"{codecs}\"; fir_freq = 0 }}\n")
+    };
+    let rooms = room(ROOM, "h264,vp8") + &room(ROOM_OF_VP9, "vp9");
     std::fs::write(
         folder.join("janus.plugin.videoroom.jcfg"),
-        format!(
-            "room-{ROOM}: {{ description = \"greenroom\"; publishers = 6; videocodec = \"h264,vp8\"; fir_freq = 0 }}\n"
-        ),
+        general.to_owned() + &rooms,
     )
 }
 

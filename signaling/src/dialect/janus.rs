@@ -24,7 +24,7 @@ use crate::{Command, Description, Event, PeerId, Role, RoomState};
 
 /// What a client has to ask for in its handshake.
 pub(super) const SUBPROTOCOL: &str = "janus-protocol";
-/// The far end of every peer connection.
+/// The far end of a publisher's peer connection. That of a viewer's is the feed, by the name that its publisher has too.
 const JANUS: &str = "janus";
 const PLUGIN: &str = "janus.plugin.videoroom";
 /// Well within the 60 s after which Janus ends a session that says nothing. Pings of the WebSocket do not count.
@@ -112,22 +112,24 @@ impl Janus {
                 let request = json!({"janus": "create"});
                 vec![self.exchange.ask(now, Step::CreateSession, request, None)]
             }
-            Command::Description { description, .. } => {
+            Command::Description { to, description } => {
                 // Who offers publishes, and who answers starts what it has subscribed to.
                 let (step, request) = match self.role {
                     Role::Broadcaster => (Step::Publish, "publish"),
                     Role::Viewer => (Step::Start, "start"),
                 };
                 // Without a handle there is no negotiation that it could belong to: its publisher has left.
-                let Some(handle) = self.of_peer_connection() else {
+                let Some(handle) = self.handle_to(to.as_ref()) else {
                     return Vec::new();
                 };
                 let mut message = on(handle, json!({"request": request}));
                 message["jsep"] = json!(description);
                 vec![self.exchange.ask(now, step, message, says)]
             }
-            Command::Candidate { candidate, .. } => self.trickle(now, json!(candidate), says),
-            Command::EndOfCandidates { .. } => self.trickle(now, json!({"completed": true}), says),
+            Command::Candidate { to, candidate } => self.trickle(now, to.as_ref(), json!(candidate), says),
+            Command::EndOfCandidates { to, .. } => {
+                self.trickle(now, to.as_ref(), json!({"completed": true}), says)
+            }
             // To unpublish would close the peer connection ahead of what is still on its way: who stops only sends no more.
             Command::Stop | Command::Chat { .. } | Command::Mute { .. } | Command::Unmute { .. } => {
                 Vec::new()
@@ -136,8 +138,14 @@ impl Janus {
         }
     }
 
-    fn trickle(&mut self, now: Instant, candidate: Value, says: Option<Command>) -> Vec<Output> {
-        let Some(handle) = self.of_peer_connection() else {
+    fn trickle(
+        &mut self,
+        now: Instant,
+        to: Option<&PeerId>,
+        candidate: Value,
+        says: Option<Command>,
+    ) -> Vec<Output> {
+        let Some(handle) = self.handle_to(to) else {
             return Vec::new();
         };
         let request = json!({"janus": "trickle", "handle_id": handle, "candidate": candidate});
@@ -149,6 +157,21 @@ impl Janus {
         match self.role {
             Role::Broadcaster => self.handle,
             Role::Viewer => self.watching.handle,
+        }
+    }
+
+    /// The same, if this is who it is with.
+    fn handle_to(&self, to: Option<&PeerId>) -> Option<u64> {
+        let far = self.far_end();
+        self.of_peer_connection()
+            .filter(|_| to.is_none() || to == far.as_ref())
+    }
+
+    /// Who is at the other end of the peer connection.
+    fn far_end(&self) -> Option<PeerId> {
+        match self.role {
+            Role::Broadcaster => Some(PeerId::from(JANUS)),
+            Role::Viewer => self.watching.feeds.front().map(|feed| name(*feed)),
         }
     }
 
@@ -169,7 +192,7 @@ impl Janus {
 
     pub(super) fn decode(&mut self, now: Instant, frame: &str) -> Result<Vec<Output>, DecodeError> {
         let message = message::read(frame)?;
-        let from = Some(PeerId::from(JANUS));
+        let from = self.far_end();
         let ours = message.handle.is_some() && message.handle == self.of_peer_connection();
         Ok(match message.says {
             Says::Ack => {
@@ -263,7 +286,7 @@ impl Janus {
         }
         let mut outputs = Vec::new();
         if step == Some(Step::Join) {
-            outputs.extend(self.joined());
+            outputs.extend(self.joined(data));
         }
         if self.role == Role::Viewer && handle == self.handle {
             outputs.extend(self.publishers(now, data));
@@ -283,7 +306,7 @@ impl Janus {
             && handle == self.of_peer_connection()
         {
             outputs.extend(told([Event::Description {
-                from: Some(PeerId::from(JANUS)),
+                from: self.far_end(),
                 description,
             }]));
         }
@@ -321,9 +344,12 @@ impl Janus {
         vec![self.exchange.ask(now, Step::Join, on(handle, request), says)]
     }
 
-    fn joined(&self) -> Vec<Output> {
+    fn joined(&self, data: &Value) -> Vec<Output> {
+        // A broadcaster is what viewers will call it; a viewer is in the room only to hear who publishes.
+        let feed = data.get("id").and_then(Value::as_u64);
+        let feed = feed.filter(|_| self.role == Role::Broadcaster);
         let joined = Event::Joined {
-            id: self.me.clone(),
+            id: feed.map_or_else(|| self.me.clone(), name),
             role: self.role,
             state: RoomState::default(),
             peers: Vec::new(),
@@ -400,7 +426,7 @@ impl Janus {
         };
         let mut outputs: Vec<_> = older.map(|handle| self.detach(handle)).into_iter().collect();
         outputs.push(Output::Event(Event::PeerLeft {
-            id: PeerId::from(JANUS),
+            id: name(feed),
             role: Role::Broadcaster,
         }));
         if let Some(next) = next {
@@ -412,7 +438,7 @@ impl Janus {
     /// Each feed is received by a handle of its own.
     fn receive(&mut self, now: Instant, feed: u64) -> Vec<Output> {
         let there = Event::PeerJoined {
-            id: PeerId::from(JANUS),
+            id: name(feed),
             role: Role::Broadcaster,
         };
         let request = json!({"janus": "attach", "plugin": PLUGIN});
@@ -424,6 +450,11 @@ impl Janus {
         let request = json!({"janus": "detach", "handle_id": handle});
         self.exchange.tell(request, None)
     }
+}
+
+/// A publisher, as both its viewers and itself call it.
+fn name(feed: u64) -> PeerId {
+    PeerId::from(format!("feed-{feed}"))
 }
 
 /// A message to the plugin on a handle.

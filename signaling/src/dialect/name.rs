@@ -60,6 +60,11 @@ impl DialectName {
         matches!(self, Self::Native | Self::BroadcastWs)
     }
 
+    /// Whether viewers are told what is muted.
+    pub fn says_muted(self) -> bool {
+        matches!(self, Self::Native)
+    }
+
     /// The name.
     pub fn as_str(self) -> &'static str {
         match self {

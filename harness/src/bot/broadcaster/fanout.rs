@@ -174,7 +174,7 @@ impl Fanout {
                 audio: Phase::AwaitingKeyFrame,
             };
             connection.faults = shared
-                .number_of(&connection.name)
+                .viewer_behind(&connection.name)
                 .and_then(|number| FrameFaults::for_viewer(&shared.frame_faults(number), number));
         }
     }

@@ -104,14 +104,20 @@ impl Talk {
         let publishers: Vec<_> = publishers.iter().map(|id| json!({"id": id})).collect();
         let joined = json!({"videoroom": "joined", "id": 5, "publishers": publishers});
         let events = talk.answered(plugin(10, joined));
-        assert!(matches!(&events[0], Event::Joined { role: as_what, .. } if *as_what == role));
+        let id = match role {
+            Role::Broadcaster => name(5),
+            Role::Viewer => "viewer-7".into(),
+        };
+        assert!(
+            matches!(&events[0], Event::Joined { id: me, role: as_what, .. } if (me, as_what) == (&id, &role))
+        );
         (talk, events)
     }
 
     /// A viewer that has its offer.
     fn watching() -> Self {
         let (mut talk, events) = Self::joined(Role::Viewer, &[77]);
-        assert_eq!(events[1..], [here()]);
+        assert_eq!(events[1..], [here(77)]);
         assert_eq!(talk.only()["janus"], "attach");
         talk.created(11);
         let join = talk.asked(11, "join");
@@ -122,7 +128,7 @@ impl Talk {
         let events = talk.answered(attached(11));
         assert!(
             matches!(&events[..], [Event::Description { from: Some(from), description }]
-                if from.as_str() == JANUS && description.sdp_type == SdpType::Offer),
+                if *from == name(77) && description.sdp_type == SdpType::Offer),
             "{events:?}"
         );
         talk
@@ -139,13 +145,13 @@ fn attached(handle: u64) -> Value {
     event
 }
 
-fn here() -> Event {
-    let (id, role) = (JANUS.into(), Role::Broadcaster);
+fn here(feed: u64) -> Event {
+    let (id, role) = (name(feed), Role::Broadcaster);
     Event::PeerJoined { id, role }
 }
 
-fn gone() -> Event {
-    let (id, role) = (JANUS.into(), Role::Broadcaster);
+fn gone(feed: u64) -> Event {
+    let (id, role) = (name(feed), Role::Broadcaster);
     Event::PeerLeft { id, role }
 }
 
@@ -246,7 +252,7 @@ fn a_viewer_that_comes_first_subscribes_when_somebody_publishes() {
         10,
         json!({"videoroom": "event", "publishers": [{"id": 77}]}),
     ));
-    assert_eq!(events, [here()]);
+    assert_eq!(events, [here(77)]);
     assert_eq!(talk.only()["janus"], "attach");
 }
 
@@ -255,7 +261,7 @@ fn a_publisher_that_returns_is_received_on_another_handle_and_the_last_packets_o
     let mut talk = Talk::watching();
     for (feed, handle) in [(77, 12), (78, 13), (79, 14)] {
         let left = plugin(10, json!({"videoroom": "event", "unpublished": feed}));
-        assert_eq!(talk.hear(&left), [gone()]);
+        assert_eq!(talk.hear(&left), [gone(feed)]);
         let detached = talk.said.iter().map(|said| said["handle_id"].as_u64()).next();
         assert_eq!(detached, (feed > 77).then(|| Some(handle - 2)));
         // What belonged to it is too late.
@@ -267,10 +273,19 @@ fn a_publisher_that_returns_is_received_on_another_handle_and_the_last_packets_o
             10,
             json!({"videoroom": "event", "publishers": [{"id": feed + 1}]}),
         );
-        assert_eq!(talk.hear(&back), [here()]);
+        assert_eq!(talk.hear(&back), [here(feed + 1)]);
         talk.created(handle);
         assert_eq!(talk.asked(handle, "join")["streams"][0]["feed"], feed + 1);
         assert_eq!(talk.answered(attached(handle)).len(), 1);
+        let (before, now) = (name(feed), name(feed + 1));
+        for (to, is_said) in [(before, false), (now, true)] {
+            let (to, username_fragment) = (Some(to), None);
+            talk.say(Command::EndOfCandidates {
+                to,
+                username_fragment,
+            });
+            assert_eq!(!talk.said.is_empty(), is_said);
+        }
     }
 }
 
@@ -283,7 +298,7 @@ fn of_two_publishers_the_second_is_received_when_the_first_has_left() {
     );
     assert_eq!(talk.hear(&second), []);
     let left = plugin(10, json!({"videoroom": "event", "leaving": 77}));
-    assert_eq!(talk.hear(&left), [gone(), here()]);
+    assert_eq!(talk.hear(&left), [gone(77), here(88)]);
     talk.created(12);
     assert_eq!(talk.asked(12, "join")["streams"][0]["feed"], 88);
 }
@@ -292,7 +307,7 @@ fn of_two_publishers_the_second_is_received_when_the_first_has_left() {
 fn a_publisher_that_leaves_while_it_is_subscribed_to_is_let_go() {
     let (mut talk, _) = Talk::joined(Role::Viewer, &[77]);
     let attach = talk.said.clone();
-    assert_eq!(talk.hear(&plugin(10, json!({"leaving": 77}))), [gone()]);
+    assert_eq!(talk.hear(&plugin(10, json!({"leaving": 77}))), [gone(77)]);
     talk.said = attach;
     talk.created(11);
     assert_eq!(talk.only()["janus"], "detach");
@@ -300,7 +315,7 @@ fn a_publisher_that_leaves_while_it_is_subscribed_to_is_let_go() {
     let (mut talk, _) = Talk::joined(Role::Viewer, &[77]);
     talk.created(11);
     let events = talk.answered(plugin(11, json!({"error_code": 428, "error": "No such feed"})));
-    assert_eq!(events, [gone()]);
+    assert_eq!(events, [gone(77)]);
 }
 
 #[test]
