@@ -147,6 +147,9 @@ impl SocketMember {
     }
 }
 
+/// Events with their first arguments, in order.
+type Early = Vec<(String, Option<Value>)>;
+
 /// What a client is to the server.
 #[derive(Debug)]
 pub(super) struct Guest {
@@ -158,7 +161,7 @@ pub(super) struct Guest {
     /// Locked around the lock of the rooms, never inside it.
     state: Mutex<State>,
     /// What came before the client was let in; `None` once it is. The outermost lock.
-    early: Mutex<Option<Vec<(String, Option<Value>)>>>,
+    early: Mutex<Option<Early>>,
 }
 
 #[derive(Debug)]
@@ -203,7 +206,7 @@ impl Guest {
         }
     }
 
-    fn early(&self) -> MutexGuard<'_, Option<Vec<(String, Option<Value>)>>> {
+    fn early(&self) -> MutexGuard<'_, Option<Early>> {
         self.early.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
