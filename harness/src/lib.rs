@@ -20,6 +20,7 @@ mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod clock;
+mod dialect;
 mod doctor;
 pub mod engine;
 #[cfg(feature = "sim")]
@@ -47,6 +48,7 @@ pub use bot::source::SourceError;
 pub use bot::tls::TrustError;
 pub use check::{Breach, Criterion, Finding, FindingKind, Limit, Severity, Verdict};
 pub use clock::{RunClock, micros};
+pub use dialect::{DialectChoice, DialectError, read_dialect};
 pub use doctor::{Answer, Card, CardLine, Doctor, Question};
 pub use report::{EXIT_INTERRUPTED, Ladder, REPORT_VERSION, Report, Simulated, Style, ladder};
 pub use run::{BroadcasterHandle, RunHandle, ViewerHandle};

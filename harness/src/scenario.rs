@@ -6,7 +6,7 @@ mod action;
 mod disturbance;
 mod exec;
 mod fault;
-mod file;
+pub(crate) mod file;
 mod ice;
 mod media;
 pub(crate) mod serial;
@@ -15,9 +15,9 @@ mod validate;
 
 use std::time::Duration;
 
-use greenroom_signaling::DialectName;
 use serde::{Deserialize, Serialize};
 
+use crate::dialect::DialectChoice;
 use crate::net::impair::Impairment;
 use crate::net::model::{LinkSpec, NetworkFile, derive};
 use serial::millis;
@@ -43,8 +43,9 @@ pub struct Scenario {
     /// A server under test that the run starts and stops. Default: it is there, or it is greenroom's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exec: Option<ExecSpec>,
-    /// What the bots speak to the signaling server, and greenroom's own server to them. Default: native.
-    pub dialect: DialectName,
+    /// What the bots speak to the signaling server, and greenroom's own server to them: a name, or a file that
+    /// ends in `.toml`. Default: native.
+    pub dialect: DialectChoice,
     /// Rooms, each with its own broadcaster. Default: one room `greenroom` with four viewers.
     pub rooms: Vec<RoomSpec>,
     /// Which bots this process runs. Default: all.
@@ -84,7 +85,7 @@ impl Default for Scenario {
         Self {
             seed: 1,
             exec: None,
-            dialect: DialectName::Native,
+            dialect: DialectChoice::default(),
             rooms: vec![RoomSpec::default()],
             role: RoleSelection::All,
             media: MediaSpec::default(),

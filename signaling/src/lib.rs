@@ -47,8 +47,9 @@ pub use client::{
     SendError, SignalingPeer, TimedEvent,
 };
 pub use dialect::{
-    BroadcastWs, DecodeError, Dialect, DialectName, EncodeError, Janus, Native, Output, Relay, SocketioRelay,
-    SocketioRooms, Traits, UnknownDialect, UnspokenDialect,
+    BroadcastWs, Confirmation, Data, DecodeError, Dialect, DialectFile, DialectFileError, DialectName,
+    EncodeError, Every, Explained, Happens, Janus, Joins, Native, Output, Ping, Receive, Relay, Sends,
+    SocketioRelay, SocketioRooms, Template, TemplateError, Traits, UnknownDialect, UnspokenDialect,
 };
 pub use filter::{FrameFate, FrameFilter, LateFrame};
 pub use ids::{InvalidRoomId, PeerId, Role, RoomId};

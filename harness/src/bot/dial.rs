@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_signaling::{
-    BotGone, ClientConfig, ClientError, ClientEvents, ClientHandle, ClientTarget, Command, Dialect,
-    DialectName, Event, SignalingPeer, UnspokenDialect,
+    BotGone, ClientConfig, ClientError, ClientEvents, ClientHandle, ClientTarget, Command, DialectName,
+    Event, SignalingPeer, UnspokenDialect,
 };
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,6 +19,7 @@ use url::Url;
 
 use super::access::Access;
 use super::tls::{Tls, TrustError, is_distrust};
+use crate::dialect::Spoken;
 
 /// How long opening the byte stream may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,7 +41,7 @@ pub struct Dialer {
     client: Option<CallersClient>,
     /// Of the handshake.
     headers: Vec<(String, String)>,
-    dialect: DialectName,
+    dialect: Spoken,
 }
 
 impl std::fmt::Debug for Dialer {
@@ -241,7 +242,7 @@ impl Dialer {
             open: Arc::new(move || Box::pin(open())),
             client: None,
             headers: Vec::new(),
-            dialect: DialectName::Native,
+            dialect: Spoken::BuiltIn(DialectName::Native),
         }
     }
 
@@ -254,13 +255,13 @@ impl Dialer {
     }
 
     /// The same, in another protocol.
-    pub(crate) fn with_dialect(self, dialect: DialectName) -> Self {
+    pub(crate) fn with_dialect(self, dialect: Spoken) -> Self {
         Self { dialect, ..self }
     }
 
     /// What is spoken.
-    pub(crate) fn dialect(&self) -> DialectName {
-        self.dialect
+    pub(crate) fn dialect(&self) -> &Spoken {
+        &self.dialect
     }
 
     async fn open(&self) -> Result<Box<dyn ByteStream>, DialError> {
@@ -310,7 +311,7 @@ impl Dialer {
                 (client.0)(SignalingBot { peer, dialer })
             }));
         }
-        let dialect = Dialect::named(self.dialect, me.into())?;
+        let dialect = self.dialect.by(me)?;
         let stream = self.open().await?;
         let target = ClientTarget {
             url: self.asked.clone(),

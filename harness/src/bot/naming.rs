@@ -19,9 +19,9 @@ impl Shared {
 
     /// The broadcaster, by what the server calls it.
     pub(crate) fn name_in_ledger<'a>(&self, broadcaster: &'a str) -> &'a str {
-        match self.scenario.dialect {
+        match self.scenario.dialect.built_in() {
             // Janus names its publishers, and one that returns has another name.
-            DialectName::Native | DialectName::Janus => broadcaster,
+            Some(DialectName::Native | DialectName::Janus) => broadcaster,
             _ => BROADCASTER,
         }
     }
@@ -40,7 +40,7 @@ impl Shared {
     /// Where no server gives names, the offer's ICE username fragment stands for it: both ends read the same offer, and
     /// no two have the same (RFC 8839 section 5.4).
     pub(crate) fn connection_in_ledger(&self, viewer: &str, offer: &str) -> String {
-        let dialect = self.scenario.dialect;
+        let dialect = &self.scenario.dialect;
         if dialect.has_media_server() {
             return MEDIA_SERVER.to_owned();
         }
@@ -48,9 +48,9 @@ impl Shared {
             let mut lines = offer.lines();
             lines.find_map(|line| line.trim_end().strip_prefix("a=ice-ufrag:"))
         };
-        match (dialect, fragment()) {
-            (DialectName::Native, _) | (_, None) => viewer.to_owned(),
-            (_, Some(fragment)) => fragment.to_owned(),
+        match fragment() {
+            Some(fragment) if *dialect != DialectName::Native => fragment.to_owned(),
+            _ => viewer.to_owned(),
         }
     }
 }

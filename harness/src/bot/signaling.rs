@@ -9,6 +9,7 @@ use greenroom_signaling::{ClientConfig, CloseReason, DialectName, ErrorCode, Fra
 use tokio::time::Instant;
 
 use super::Shared;
+use crate::dialect::Spoken;
 use crate::fault::signaling::SignalingFaults;
 use crate::measure::measured::{PeerError, PeerErrorKind};
 use crate::net::model::derive;
@@ -29,7 +30,7 @@ impl Shared {
     pub(crate) fn signaling_opened(&self, label: &str) {
         let dialect = self.dialer.dialect();
         self.trace.now(label, || match dialect {
-            DialectName::Native => TraceKind::native_signaling_open(),
+            Spoken::BuiltIn(DialectName::Native) => TraceKind::native_signaling_open(),
             foreign => TraceKind::SignalingOpen {
                 dialect: Some(foreign.to_string()),
                 addressed: false,

@@ -18,6 +18,7 @@ use super::fault::FaultCommand;
 use super::ice::IceArgs;
 use super::rule::RuleCommand;
 use super::trace::TraceCommand;
+use crate::dialect::DialectChoice;
 use crate::media::codec::Codec;
 use crate::scenario::{AudioSource, DecodeSelection, RoleSelection, WireFaultSpec};
 
@@ -91,15 +92,15 @@ pub(super) struct RunArgs {
     #[arg(value_name = "SCENARIO.toml|URL", num_args = 0..=2)]
     pub(super) targets: Vec<String>,
 
-    /// What the server speaks: native, broadcast-ws (also tutorial-28), relay, socketio-relay, socketio-rooms or janus;
-    /// docs/dialects.md has their messages
+    /// What the server speaks: native, broadcast-ws (also tutorial-28), relay, socketio-relay, socketio-rooms, janus, or
+    /// a file that ends in .toml; docs/dialects.md has their messages and what a file says
     #[arg(
         long,
         env = "GREENROOM_DIALECT",
         default_value = "native",
-        value_name = "NAME"
+        value_name = "NAME|FILE.toml"
     )]
-    pub(super) dialect: DialectName,
+    pub(super) dialect: DialectChoice,
 
     /// Room in which the bots meet
     #[arg(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
 use greenroom_fixtures::Size;
+use greenroom_signaling::DialectName;
 
 use super::args::{Given, Reporter, RunArgs};
 use super::progress::ProgressLine;
@@ -160,9 +161,10 @@ impl Plan {
                 let scenario = Scenario::from_toml(&text).map_err(|error| format!("{path}: {error}"))?;
                 over(scenario, args, |flag| given.has(flag))?
             }
-            None => over(without_file(args), args, |_| true)?,
+            None => over(without_file(args)?, args, |_| true)?,
         };
-        if scenario.dialect.is_for_two() && file.is_none() && !given.has("viewers") {
+        let is_for_two = scenario.dialect.built_in().is_some_and(DialectName::is_for_two);
+        if is_for_two && file.is_none() && !given.has("viewers") {
             scenario.rooms.iter_mut().for_each(|room| room.viewers = 1);
         }
         if let Some(sim) = &args.sim {
@@ -215,25 +217,26 @@ fn network(text: &str) -> Result<NetworkFile, String> {
 }
 
 /// What flags alone do: one room, and on the way a line of chat and a short mute.
-fn without_file(args: &RunArgs) -> Scenario {
+fn without_file(args: &RunArgs) -> Result<Scenario, String> {
     let timeline = match RoleSelection::from(args.role) {
         // Somebody else's broadcaster has its own plans.
         RoleSelection::Viewers => Vec::new(),
         RoleSelection::All | RoleSelection::Broadcaster => {
             let mut timeline = Scenario::default_timeline(args.warmup, args.duration);
+            let dialect = args.dialect.read().map_err(|error| error.to_string())?;
             timeline.retain(|timed| match timed.action {
-                Action::Chat { .. } => args.dialect.has_chat(),
+                Action::Chat { .. } => dialect.has_chat(),
                 // A file pauses while it is muted, which is a freeze to viewers that nobody tells.
-                Action::Mute(_) | Action::Unmute(_) => args.dialect.says_muted() || args.codec != Codec::Vp8,
+                Action::Mute(_) | Action::Unmute(_) => dialect.says_muted() || args.codec != Codec::Vp8,
                 _ => true,
             });
             timeline
         }
     };
-    Scenario {
+    Ok(Scenario {
         timeline,
         ..Scenario::default()
-    }
+    })
 }
 
 /// The scenario with those flags that count.
@@ -254,7 +257,7 @@ fn over(mut scenario: Scenario, args: &RunArgs, counts: impl Fn(&str) -> bool) -
             }
         }
     }
-    set("dialect", &mut || scenario.dialect = args.dialect);
+    set("dialect", &mut || scenario.dialect.clone_from(&args.dialect));
     set("viewers", &mut || {
         for room in &mut scenario.rooms {
             room.viewers = args.viewers;

@@ -31,6 +31,7 @@ use self::server::CallersServer;
 use crate::bot::Progress;
 use crate::bot::access::Access;
 use crate::bot::dial::{CallersClient, Dialer, SignalingBot, UrlError};
+use crate::dialect::{DialectChoice, DialectError};
 use crate::engine::{Engine, EngineSetting, Password};
 use crate::media::codec::Codec;
 use crate::net::model::LinkSpec;
@@ -57,6 +58,9 @@ pub enum RunError {
     /// The URL is not one.
     #[error(transparent)]
     Url(#[from] UrlError),
+    /// The dialect file.
+    #[error(transparent)]
+    Dialect(#[from] DialectError),
     /// The clip or the encoder.
     #[error(transparent)]
     Source(#[from] crate::bot::source::SourceError),
@@ -118,6 +122,7 @@ impl RunError {
     pub fn is_bad_input(&self) -> bool {
         match self {
             Self::Scenario(_)
+            | Self::Dialect(_)
             | Self::Url(_)
             | Self::Ledger(_)
             | Self::Unsupported(_)
@@ -327,7 +332,13 @@ impl Run {
 
     /// What the bots speak to the signaling server, and greenroom's own server to them. Default: native.
     pub fn dialect(mut self, dialect: DialectName) -> Self {
-        self.scenario.dialect = dialect;
+        self.scenario.dialect = dialect.into();
+        self
+    }
+
+    /// The same by a file (docs/dialects.md), which is read as the run starts.
+    pub fn dialect_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.scenario.dialect = DialectChoice::File(path.into());
         self
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use greenroom_signaling::DialectName;
+use greenroom_signaling::{DialectName, Role};
 
 use super::exec::Executed;
 use super::ledger_file::{LedgerFile, LedgerFollower};
@@ -17,6 +17,7 @@ use crate::bot::reference::{self, Reference};
 use crate::bot::source::Sources;
 use crate::bot::{Figures, LedgerHandle, Progress, Shared};
 use crate::clock::RunClock;
+use crate::dialect::Spoken;
 use crate::engine::{Engine, EngineSetting, IceServers};
 use crate::fault::wire::RoomFaults;
 use crate::media::codec::Codec;
@@ -63,6 +64,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         let rate = sources.video.rate();
         f64::from(rate.num()) / f64::from(rate.den())
     });
+    let dialect = scenario.dialect.read()?;
     let clock = RunClock::start();
     let output_failed = |path: &Path, error: &std::io::Error| RunError::Output {
         path: path.to_owned(),
@@ -75,13 +77,15 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         brings_server,
         run.signaling.is_some(),
     )?;
+    let brings_own = brings_server && run.server.is_none();
+    refuse_what_cannot_be_said(&scenario, &dialect, brings_own)?;
     let ice = super::ice::servers(&scenario.network.ice, run.turn_password.as_ref())?;
     let meeting = Meeting::open(
         &run.target,
         run.server,
         &run.access,
         #[cfg(feature = "server")]
-        scenario.dialect,
+        scenario.dialect.built_in().unwrap_or_default(),
     )?;
     let (ledger, ledger_file, follower) = open_ledger(&scenario, run.ledger.as_deref(), frame_rate, clock)?;
     let executed = match (&scenario.exec, &run.target) {
@@ -102,7 +106,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
     };
     let met_in_memory = meeting.is_in_memory();
     let (dialer, server) = meeting.start(&trace);
-    let dialer = dialer.with_dialect(scenario.dialect);
+    let dialer = dialer.with_dialect(dialect);
     let dialer = match run.signaling {
         Some(client) => dialer.with_client(client),
         None => dialer,
@@ -246,13 +250,34 @@ fn refuse_what_would_not_happen(
              or the data channel out",
         ));
     }
-    if !scenario.dialect.names_rooms() && scenario.rooms.len() > 1 {
+    Ok(())
+}
+
+/// A run that asks for more than its dialect can say.
+fn refuse_what_cannot_be_said(
+    scenario: &Scenario,
+    dialect: &Spoken,
+    brings_own_server: bool,
+) -> Result<(), RunError> {
+    if let Spoken::File(file) = dialect {
+        if brings_own_server {
+            return Err(RunError::Unsupported(
+                "a dialect file says what somebody else's server speaks; give its URL, or a built-in dialect",
+            ));
+        }
+        if file.offers == Role::Viewer {
+            return Err(RunError::Unsupported(
+                "bots offer as the broadcaster; a protocol in which viewers offer cannot be run by a file",
+            ));
+        }
+    }
+    if !dialect.names_rooms() && scenario.rooms.len() > 1 {
         return Err(RunError::Unsupported(
             "the dialect does not name rooms, so a server has one; leave one room in the scenario",
         ));
     }
     let most_viewers = scenario.rooms.iter().map(|room| scenario.viewers_of(room)).max();
-    if scenario.dialect.is_for_two() && most_viewers.is_some_and(|viewers| viewers > 1) {
+    if dialect.is_for_two() && most_viewers.is_some_and(|viewers| viewers > 1) {
         return Err(RunError::Unsupported(
             "a server of this dialect gives every frame to everybody else, which works for two; use --viewers 1",
         ));

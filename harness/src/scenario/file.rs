@@ -136,7 +136,7 @@ fn name_units_within(value: Spanned<DeValue<'_>>) -> Spanned<DeValue<'_>> {
 }
 
 /// Where a path such as `rooms[0].viewers` is in the text, in bytes, as deep as the file has it.
-fn locate(document: &DeTable<'_>, path: &str) -> usize {
+pub(crate) fn locate(document: &DeTable<'_>, path: &str) -> usize {
     let mut at = 0;
     let mut table = Some(document);
     let mut value: Option<&Spanned<DeValue<'_>>> = None;
@@ -160,7 +160,7 @@ fn locate(document: &DeTable<'_>, path: &str) -> usize {
 
 fn syntax(text: &str, error: &toml::de::Error) -> ScenarioFileError {
     let (line, column) = position(text, error.span().map_or(0, |span| span.start));
-    let (problem, remedy) = reword(error.message());
+    let (problem, remedy) = reword(error.message(), "docs/scenario.md has every field");
     ScenarioFileError::Syntax {
         line,
         column,
@@ -170,7 +170,7 @@ fn syntax(text: &str, error: &toml::de::Error) -> ScenarioFileError {
 }
 
 /// The problem and the remedy in a message of the deserializer.
-fn reword(message: &str) -> (String, String) {
+pub(crate) fn reword(message: &str, otherwise: &str) -> (String, String) {
     if let Some(field) = message.strip_prefix("missing field ") {
         return (message.to_owned(), format!("add {field}"));
     }
@@ -182,7 +182,7 @@ fn reword(message: &str) -> (String, String) {
         let remedy = if message.contains("duplicate key") {
             "leave one of the two out"
         } else {
-            "docs/scenario.md has every field"
+            otherwise
         };
         return (message.to_owned(), remedy.to_owned());
     };

@@ -200,7 +200,7 @@ impl Client {
         let socket = handshake::shake(stream, target, dialect.subprotocol(), &config).await?;
         let (sender, events) = mpsc::channel(config.event_queue.max(1));
         let outbox = Arc::new(Outbox::new(config.send_queue));
-        let translates = dialect.name() != DialectName::Native;
+        let translates = dialect.name() != Some(DialectName::Native);
         let speaker = Arc::new(Speaker::new(dialect));
         let closed = Arc::new(OnceLock::new());
         let wire = Arc::new(Wire::new(

@@ -1,60 +1,21 @@
 //! One broadcaster and its viewers over `{type: …}` messages that name nobody (the wire of tutorial part 28).
 //!
-//! Whom a message is for has to be told from what has been said: the broadcaster makes its offers one after the other,
-//! and candidates name their generation. Owns that book-keeping; decides nothing about media.
-
-use std::{collections::VecDeque, time::Duration};
+//! Owns the names of messages and fields; whom a message is from is told by [`super::unaddressed`].
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{DecodeError, DialectName, EncodeError, Output, body};
-use crate::{Candidate, Command, Description, ErrorCode, Event, PeerId, Role, RoomState, SdpType};
-
-/// How long the next viewer waits for the answer of the one before it.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-/// Viewers that may wait for their offer; more are not heard.
-const MAX_WAITING: usize = 10_000;
-/// Generations of candidates that are told apart; of older ones candidates count for the newest viewer.
-const MAX_FRAGMENTS: usize = 10_000;
-
-/// What the broadcaster is called.
-pub(super) const BROADCASTER: &str = "broadcaster";
+use super::{
+    DecodeError, DialectName, EncodeError, Output, body,
+    unaddressed::{BROADCASTER, Unaddressed},
+};
+use crate::{Command, ErrorCode, Event, PeerId, Role, RoomState, SdpType};
 
 /// One broadcaster and its viewers, without addresses.
 #[derive(Clone, Debug)]
 pub struct BroadcastWs {
     me: PeerId,
-    side: Side,
-}
-
-#[derive(Clone, Debug)]
-enum Side {
-    Outside,
-    Broadcaster(Viewers),
-    Viewer(Watching),
-}
-
-/// What a broadcaster knows of its viewers.
-#[derive(Clone, Debug, Default)]
-struct Viewers {
-    announced: u64,
-    waiting: VecDeque<PeerId>,
-    /// Whose answer is awaited, and until when nobody else gets an offer.
-    current: Option<(PeerId, Instant)>,
-    /// Whose answer came last, or whose is awaited.
-    newest: Option<PeerId>,
-    /// By fragment of an answer, the oldest first.
-    fragments: VecDeque<(String, PeerId)>,
-}
-
-/// What a viewer knows of its broadcaster.
-#[derive(Clone, Debug, Default)]
-struct Watching {
-    session: Option<String>,
-    fragments: Vec<String>,
-    /// The server has sent what was for somebody else: it tells everybody everything.
-    fans_out: bool,
+    peers: Unaddressed,
 }
 
 impl BroadcastWs {
@@ -62,29 +23,16 @@ impl BroadcastWs {
     pub fn new(me: PeerId) -> Self {
         Self {
             me,
-            side: Side::Outside,
+            peers: Unaddressed::Outside,
         }
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
-        match &self.side {
-            Side::Broadcaster(viewers) if !viewers.waiting.is_empty() => {
-                viewers.current.as_ref().map(|(_, until)| *until)
-            }
-            _ => None,
-        }
+        self.peers.next_timeout()
     }
 
     pub(super) fn timeout(&mut self, now: Instant) -> Vec<Output> {
-        match &mut self.side {
-            Side::Broadcaster(viewers)
-                if viewers.current.as_ref().is_some_and(|(_, until)| now >= *until) =>
-            {
-                viewers.current = None;
-                viewers.begin_next(now).map(Output::Event).into_iter().collect()
-            }
-            _ => Vec::new(),
-        }
+        self.peers.timeout(now).map(Output::Event).into_iter().collect()
     }
 
     pub(super) fn encode(&mut self, command: &Command) -> Result<Vec<Output>, EncodeError> {
@@ -99,10 +47,7 @@ impl BroadcastWs {
                     Role::Broadcaster => (PeerId::from(BROADCASTER), "broadcaster"),
                     Role::Viewer => (self.me.clone(), "viewer"),
                 };
-                self.side = match role {
-                    Role::Broadcaster => Side::Broadcaster(Viewers::default()),
-                    Role::Viewer => Side::Viewer(Watching::default()),
-                };
+                self.peers = Unaddressed::new(*role);
                 let joined = Event::Joined {
                     id,
                     role: *role,
@@ -138,17 +83,17 @@ impl BroadcastWs {
         let events = match value.get("type").and_then(Value::as_str) {
             Some("offer") => {
                 let offer = body::description(value.get("offer"), Some(SdpType::Offer)).map_err(fail)?;
-                self.offer(offer)
+                self.peers.offer(offer)
             }
             Some("answer") => {
                 let answer = body::description(value.get("answer"), Some(SdpType::Answer)).map_err(fail)?;
-                self.answer(now, answer)
+                self.peers.answer(now, answer)
             }
             Some("candidate") => {
                 let candidate = body::candidate(value.get("candidate")).map_err(fail)?;
-                self.candidate(candidate)
+                self.peers.candidate(candidate).into_iter().collect()
             }
-            Some("new-viewer") => self.new_viewer(now),
+            Some("new-viewer") => self.peers.new_viewer(now).into_iter().collect(),
             Some("chat") => {
                 let text = value.get("message").and_then(Value::as_str);
                 let text = text
@@ -182,127 +127,11 @@ impl BroadcastWs {
         };
         Ok(events.into_iter().map(Output::Event).collect())
     }
-
-    fn new_viewer(&mut self, now: Instant) -> Vec<Event> {
-        let Side::Broadcaster(viewers) = &mut self.side else {
-            return Vec::new();
-        };
-        if viewers.waiting.len() >= MAX_WAITING {
-            return Vec::new();
-        }
-        viewers.announced += 1;
-        let id = PeerId::from(format!("viewer#{}", viewers.announced));
-        viewers.waiting.push_back(id);
-        if viewers.current.is_some() {
-            return Vec::new();
-        }
-        viewers.begin_next(now).into_iter().collect()
-    }
-
-    fn offer(&mut self, description: Description) -> Vec<Event> {
-        let Side::Viewer(watching) = &mut self.side else {
-            return Vec::new();
-        };
-        let session = body::session(&description.sdp);
-        let broadcaster = PeerId::from(BROADCASTER);
-        let mut told = Vec::new();
-        match &watching.session {
-            None => told.push(Event::PeerJoined {
-                id: broadcaster.clone(),
-                role: Role::Broadcaster,
-            }),
-            Some(known) if Some(known) == session.as_ref() => {}
-            // Somebody else's, where everybody is told everything.
-            Some(_) if watching.fans_out => return Vec::new(),
-            // Another broadcaster, or the same one with another connection.
-            Some(_) => {
-                let role = Role::Broadcaster;
-                let id = broadcaster.clone();
-                told.push(Event::PeerLeft { id: id.clone(), role });
-                told.push(Event::PeerJoined { id, role });
-            }
-        }
-        watching.session = session;
-        watching.fragments = body::fragments(&description.sdp).map(str::to_owned).collect();
-        told.push(Event::Description {
-            from: Some(broadcaster),
-            description,
-        });
-        told
-    }
-
-    fn answer(&mut self, now: Instant, description: Description) -> Vec<Event> {
-        let viewers = match &mut self.side {
-            Side::Broadcaster(viewers) => viewers,
-            Side::Viewer(watching) => {
-                watching.fans_out = true;
-                return Vec::new();
-            }
-            Side::Outside => return Vec::new(),
-        };
-        let answered = viewers.current.take().map(|(id, _)| id);
-        let Some(from) = answered.or_else(|| viewers.newest.clone()) else {
-            return Vec::new();
-        };
-        for fragment in body::fragments(&description.sdp) {
-            if viewers.fragments.len() >= MAX_FRAGMENTS {
-                viewers.fragments.pop_front();
-            }
-            viewers.fragments.push_back((fragment.to_owned(), from.clone()));
-        }
-        let mut told = vec![Event::Description {
-            from: Some(from),
-            description,
-        }];
-        told.extend(viewers.begin_next(now));
-        told
-    }
-
-    fn candidate(&mut self, candidate: Candidate) -> Vec<Event> {
-        let fragment = body::fragment(&candidate);
-        let from = match &mut self.side {
-            Side::Broadcaster(viewers) => {
-                let known = viewers.fragments.iter().rev();
-                let named = known
-                    .filter(|(known, _)| Some(known.as_str()) == fragment)
-                    .map(|(_, id)| id.clone())
-                    .next();
-                named.or_else(|| viewers.newest.clone())
-            }
-            Side::Viewer(watching) => {
-                let mine = watching.session.is_none()
-                    || fragment
-                        .is_none_or(|fragment| watching.fragments.iter().any(|known| known == fragment));
-                watching.fans_out |= !mine;
-                mine.then(|| PeerId::from(BROADCASTER))
-            }
-            Side::Outside => None,
-        };
-        from.map(|from| Event::Candidate {
-            from: Some(from),
-            candidate,
-        })
-        .into_iter()
-        .collect()
-    }
-}
-
-impl Viewers {
-    /// Announces the next viewer to the bot, which offers to it.
-    fn begin_next(&mut self, now: Instant) -> Option<Event> {
-        let id = self.waiting.pop_front()?;
-        self.current = Some((id.clone(), now + ANSWER_LIMIT));
-        self.newest = Some(id.clone());
-        Some(Event::PeerJoined {
-            id,
-            role: Role::Viewer,
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::unaddressed::ANSWER_LIMIT, *};
 
     fn bot(role: Role, now: Instant) -> BroadcastWs {
         let mut bot = BroadcastWs::new("viewer-7".into());

@@ -5,6 +5,7 @@
 
 mod body;
 mod broadcast_ws;
+mod data;
 mod janus;
 mod meaning;
 mod name;
@@ -13,12 +14,19 @@ mod relay;
 mod socketio;
 mod socketio_relay;
 mod socketio_rooms;
+mod unaddressed;
+
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use crate::{Command, Event, PeerId, Role};
 
 pub use broadcast_ws::BroadcastWs;
+pub use data::{
+    Confirmation, Data, DialectFile, DialectFileError, Every, Explained, Happens, Joins, Ping, Receive,
+    Sends, Template, TemplateError,
+};
 pub use janus::Janus;
 pub(crate) use meaning::{of_command, of_event};
 pub use name::{DialectName, UnknownDialect};
@@ -69,6 +77,8 @@ pub enum Dialect {
     SocketioRooms(SocketioRooms),
     /// The VideoRoom of Janus. Boxed: it is several times as big as the others.
     Janus(Box<Janus>),
+    /// What a file says.
+    Data(Box<Data>),
 }
 
 impl Dialect {
@@ -95,15 +105,22 @@ impl Dialect {
         })
     }
 
-    /// Which one it is.
-    pub fn name(&self) -> DialectName {
+    /// What a file says, for a bot that is called `me` until the server gives it a name. The file should have been
+    /// checked ([`DialectFile::check`]).
+    pub fn data(file: Arc<DialectFile>, me: PeerId) -> Self {
+        Self::Data(Box::new(Data::new(file, me)))
+    }
+
+    /// Which of the built-in ones it is; none where it comes from a file.
+    pub fn name(&self) -> Option<DialectName> {
         match self {
-            Self::Native(_) => DialectName::Native,
-            Self::BroadcastWs(_) => DialectName::BroadcastWs,
-            Self::Relay(_) => DialectName::Relay,
-            Self::SocketioRelay(_) => DialectName::SocketioRelay,
-            Self::SocketioRooms(_) => DialectName::SocketioRooms,
-            Self::Janus(_) => DialectName::Janus,
+            Self::Native(_) => Some(DialectName::Native),
+            Self::BroadcastWs(_) => Some(DialectName::BroadcastWs),
+            Self::Relay(_) => Some(DialectName::Relay),
+            Self::SocketioRelay(_) => Some(DialectName::SocketioRelay),
+            Self::SocketioRooms(_) => Some(DialectName::SocketioRooms),
+            Self::Janus(_) => Some(DialectName::Janus),
+            Self::Data(_) => None,
         }
     }
 
@@ -119,6 +136,7 @@ impl Dialect {
             Self::SocketioRelay(dialect) => dialect.decode(now, frame),
             Self::SocketioRooms(dialect) => dialect.decode(frame),
             Self::Janus(dialect) => dialect.decode(now, frame),
+            Self::Data(dialect) => dialect.decode(now, frame),
         }
     }
 
@@ -137,6 +155,7 @@ impl Dialect {
             Self::SocketioRelay(dialect) => dialect.encode(now, command),
             Self::SocketioRooms(dialect) => dialect.encode(command),
             Self::Janus(dialect) => Ok(dialect.encode(now, command)),
+            Self::Data(dialect) => dialect.encode(now, command),
         }
     }
 
@@ -148,6 +167,7 @@ impl Dialect {
             Self::Relay(dialect) => dialect.next_timeout(),
             Self::SocketioRelay(dialect) => dialect.next_timeout(),
             Self::Janus(dialect) => dialect.next_timeout(),
+            Self::Data(dialect) => dialect.next_timeout(),
         }
     }
 
@@ -159,14 +179,21 @@ impl Dialect {
             Self::Relay(dialect) => dialect.timeout(now),
             Self::SocketioRelay(dialect) => dialect.timeout(now),
             Self::Janus(dialect) => dialect.timeout(now),
+            Self::Data(dialect) => dialect.timeout(now),
         }
     }
 
     /// Who offers, and whether messages are addressed.
     pub fn traits(&self) -> Traits {
-        Traits {
-            offerer: Role::Broadcaster,
-            addressed: matches!(self, Self::Native(_)),
+        match self {
+            Self::Data(dialect) => Traits {
+                offerer: dialect.file().offers,
+                addressed: dialect.file().is_addressed(),
+            },
+            _ => Traits {
+                offerer: Role::Broadcaster,
+                addressed: matches!(self, Self::Native(_)),
+            },
         }
     }
 
@@ -174,7 +201,9 @@ impl Dialect {
     pub fn endpoint(&self, url: &str) -> String {
         match self {
             Self::SocketioRelay(_) | Self::SocketioRooms(_) => socketio::endpoint(url),
-            Self::Native(_) | Self::BroadcastWs(_) | Self::Relay(_) | Self::Janus(_) => url.to_owned(),
+            Self::Native(_) | Self::BroadcastWs(_) | Self::Relay(_) | Self::Janus(_) | Self::Data(_) => {
+                url.to_owned()
+            }
         }
     }
 
@@ -186,7 +215,8 @@ impl Dialect {
             | Self::BroadcastWs(_)
             | Self::Relay(_)
             | Self::SocketioRelay(_)
-            | Self::SocketioRooms(_) => None,
+            | Self::SocketioRooms(_)
+            | Self::Data(_) => None,
         }
     }
 }
@@ -216,6 +246,17 @@ pub enum DecodeError {
         /// The type, cut at 80 characters.
         kind: String,
     },
+    /// JSON of a shape that the dialect's file does not have.
+    #[error(
+        "no [[receive]] of {dialect} fits a message that began with {excerpt:?}; add one, with event = \"ignore\" where \
+         bots need not know it"
+    )]
+    Unexplained {
+        /// What the file is called.
+        dialect: String,
+        /// The first 80 characters of the frame.
+        excerpt: String,
+    },
     /// A binary frame, where every message is text.
     #[error("binary frame of {bytes} bytes, expected text; a relay that resends a Buffer does this")]
     Binary {
@@ -240,6 +281,22 @@ pub enum EncodeError {
         dialect: DialectName,
         /// What was to be said.
         message: &'static str,
+    },
+    /// There is no message for it in the dialect's file.
+    #[error("{dialect} has no word for {message}; add it to [send]")]
+    NotInFile {
+        /// What the file is called.
+        dialect: String,
+        /// What was to be said.
+        message: &'static str,
+    },
+    /// The message needs what no message of the server has brought yet.
+    #[error("{message} needs ${name}, which no message has brought yet")]
+    Unbound {
+        /// What was to be said.
+        message: &'static str,
+        /// What it needs.
+        name: String,
     },
     /// A command before the server has let the client in, and too many wait already.
     #[error("{waiting} messages wait for the server to let the client in; has it answered at all?")]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{DecodeError, DialectName, EncodeError, Output, body, broadcast_ws::BROADCASTER};
+use super::{DecodeError, DialectName, EncodeError, Output, body, unaddressed::BROADCASTER};
 use crate::{Command, Event, PeerId, Role, RoomState, SdpType};
 
 /// How long an offer waits for any word before it is said again.

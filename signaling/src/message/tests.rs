@@ -17,6 +17,7 @@ fn an_unknown_type_is_told_from_a_malformed_message() {
         DecodeError::UnknownType { kind } => format!("unknown {kind}"),
         DecodeError::Malformed { .. } => "malformed".into(),
         DecodeError::Binary { .. } => "binary".into(),
+        DecodeError::Unexplained { .. } => "of another dialect".into(),
     };
     assert_eq!(kind(r#"{"type":"dance"}"#), "unknown dance");
     assert_eq!(kind(r#"{"type":"joined"}"#), "unknown joined");

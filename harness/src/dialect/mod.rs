@@ -1,0 +1,11 @@
+//! Dialects by data: reading a file, recording a session, drafting a file from it and proving one against it.
+//!
+//! Owns what surrounds the file. How it is spoken is the signaling crate's (`signaling/src/dialect/data/`);
+//! docs/dialects.md is the page for people.
+
+mod choice;
+mod file;
+
+pub use choice::DialectChoice;
+pub(crate) use choice::Spoken;
+pub use file::{DialectError, read_dialect};
