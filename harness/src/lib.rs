@@ -20,7 +20,7 @@ mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod clock;
-mod dialect;
+pub mod dialect;
 mod doctor;
 pub mod engine;
 #[cfg(feature = "sim")]

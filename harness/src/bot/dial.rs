@@ -264,7 +264,8 @@ impl Dialer {
         &self.dialect
     }
 
-    async fn open(&self) -> Result<Box<dyn ByteStream>, DialError> {
+    /// A byte stream to the server.
+    pub(crate) async fn open(&self) -> Result<Box<dyn ByteStream>, DialError> {
         let unreachable = |reason: String| DialError::Unreachable {
             url: self.url.clone(),
             reason,
@@ -289,7 +290,7 @@ impl Dialer {
     /// Opens a stream and shakes hands, for somebody who writes its own frames.
     pub(crate) async fn open_websocket(&self) -> Result<WebSocketStream<Box<dyn ByteStream>>, DialError> {
         let stream = self.open().await?;
-        let dialect = Dialect::named(self.dialect, "guest".into())?;
+        let dialect = self.dialect.by("guest")?;
         let target = ClientTarget {
             url: self.asked.clone(),
             headers: self.headers.clone(),
@@ -297,6 +298,12 @@ impl Dialer {
         let config = ClientConfig::default();
         let opened = greenroom_signaling::Client::handshake(stream, target, &dialect, &config).await;
         opened.map_err(|error| error.under(&self.url).into())
+    }
+
+    /// The URL as it is asked for, with what may be secret in it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn asked(&self) -> &str {
+        &self.asked
     }
 
     /// Opens a stream and shakes hands, for a bot of this name.

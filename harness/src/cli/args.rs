@@ -13,6 +13,7 @@ use greenroom_fixtures::Size;
 use greenroom_signaling::{DialectName, ServedDialect, UnknownDialect};
 
 use super::access::AccessArgs;
+use super::dialect::DialectCommand;
 use super::doctor::DoctorArgs;
 use super::fault::FaultCommand;
 use super::ice::IceArgs;
@@ -63,6 +64,11 @@ pub(super) enum Command {
     Fault {
         #[command(subcommand)]
         command: FaultCommand,
+    },
+    /// A protocol of your own as a file: record a session, prove the file against it
+    Dialect {
+        #[command(subcommand)]
+        command: DialectCommand,
     },
     /// Make test clips
     Fixture {

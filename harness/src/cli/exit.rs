@@ -2,6 +2,8 @@
 
 /// Every criterion is met, or the command did what it was asked to.
 pub(super) const PASS: u8 = 0;
+/// What was checked did not pass.
+pub(super) const CHECKS_FAILED: u8 = 99;
 /// The command line, a file or a URL cannot be used; nothing was started.
 pub(super) const BAD_INPUT: u8 = 104;
 /// greenroom itself failed.

@@ -4,6 +4,7 @@
 
 mod access;
 mod args;
+mod dialect;
 mod doctor;
 mod exit;
 mod explore;
@@ -61,6 +62,7 @@ pub fn main() -> ExitCode {
             Command::Explore(args) => explore::run(args).await,
             Command::Doctor(args) => doctor::doctor(args).await,
             Command::Serve(args) => serve::serve(args).await,
+            Command::Dialect { command } => dialect::dialect(command).await,
             Command::Fixture { command } => fixture::fixture(command),
             Command::Fault { command } => fault::fault(command),
             Command::Rule { command } => rule::rule(command).await,

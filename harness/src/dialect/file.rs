@@ -105,7 +105,7 @@ mod tests {
         changed("offer = ", "ofer = ", &["line 7, column 1", "`offer`"]);
         changed(
             r#""$description"}'"#,
-            r#""$description""#,
+            r#""$description"'"#,
             &["line 7, column 9", "not JSON"],
         );
         changed(

@@ -5,7 +5,13 @@
 
 mod choice;
 mod file;
+mod prove;
+#[cfg(feature = "cli")]
+pub(crate) mod record;
+mod recording;
 
 pub use choice::DialectChoice;
 pub(crate) use choice::Spoken;
 pub use file::{DialectError, read_dialect};
+pub use prove::{Proof, prove};
+pub use recording::{RecordedFrame, RecordingError, Side, read_recording};
