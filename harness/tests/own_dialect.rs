@@ -189,6 +189,24 @@ async fn a_made_up_server_is_tested_by_its_file_and_its_recording_proves_the_fil
     };
     let proved = check(docs("acme.toml"));
     assert_eq!(proved.status.code(), Some(0), "{}", text(&proved.stdout));
+    let drafted = greenroom(
+        dir.path(),
+        &["dialect", "draft", "recording.jsonl", "--name", "drafted"],
+    )
+    .output()
+    .unwrap();
+    let draft = text(&drafted.stdout);
+    assert!(draft.lines().count() < 40, "{draft}");
+    let path = dir.path().join("drafted.toml");
+    std::fs::write(&path, &draft).unwrap();
+    let proved = check(path.clone());
+    let words = text(&proved.stdout) + &text(&proved.stderr);
+    assert_eq!(proved.status.code(), Some(0), "{words}\n{draft}");
+    let run = Run::against(&url)
+        .dialect_file(path)
+        .viewers(2)
+        .duration(Duration::from_secs(1));
+    run.run().await.unwrap().assert_passed();
     let failed = check(docs("native.toml"));
     assert_eq!(failed.status.code(), Some(99));
     assert!(

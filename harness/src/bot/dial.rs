@@ -300,6 +300,12 @@ impl Dialer {
         opened.map_err(|error| error.under(&self.url).into())
     }
 
+    /// Headers of the handshake.
+    #[cfg(feature = "cli")]
+    pub(crate) fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     /// The URL as it is asked for, with what may be secret in it.
     #[cfg(feature = "cli")]
     pub(crate) fn asked(&self) -> &str {

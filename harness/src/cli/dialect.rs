@@ -12,12 +12,14 @@ use super::access::AccessArgs;
 use super::{complain, exit};
 use crate::bot::dial::Dialer;
 use crate::dialect::record::Recorder;
-use crate::dialect::{prove, read_dialect, read_recording};
+use crate::dialect::{draft, prove, read_dialect, read_recording};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DialectCommand {
     /// Pass a session with a server on, and record its frames until Ctrl-C
     Record(RecordArgs),
+    /// Propose a dialect file from a recording
+    Draft(DraftArgs),
     /// Prove a dialect file against a recording: is every frame of it explained?
     Check(CheckArgs),
 }
@@ -25,6 +27,7 @@ pub(super) enum DialectCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     greenroom dialect record --listen 127.0.0.1:4000 --upstream ws://127.0.0.1:3000/\n  \
+    greenroom dialect draft recording.jsonl > my.toml\n  \
     greenroom dialect check my.toml recording.jsonl\n\n\
     Point the clients at the address instead of the server: one that broadcasts and one that watches, one after the other.\n\
     The recording has every text frame as it was. Passwords, tokens and addresses in it are yours: look before you share it.\n\
@@ -58,6 +61,20 @@ pub(super) struct RecordArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
+    greenroom dialect draft recording.jsonl > my.toml\n\n\
+    What is guessed is marked with # ?. The first 2000 frames are looked at.")]
+pub(super) struct DraftArgs {
+    /// What `greenroom dialect record` wrote
+    #[arg(value_name = "RECORDING.jsonl")]
+    recording: PathBuf,
+
+    /// What the dialect is to be called
+    #[arg(long, default_value = "my-server", value_name = "NAME")]
+    name: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
     greenroom dialect check my.toml recording.jsonl\n\n\
     Exit codes: 0 every frame is explained, 99 some are not, 104 one of the files cannot be read.")]
 pub(super) struct CheckArgs {
@@ -74,6 +91,7 @@ pub(super) struct CheckArgs {
 pub(super) async fn dialect(command: DialectCommand) -> u8 {
     let done = match command {
         DialectCommand::Record(args) => record(args).await,
+        DialectCommand::Draft(args) => propose(&args),
         DialectCommand::Check(args) => check(&args),
     };
     done.unwrap_or_else(|message| {
@@ -110,6 +128,14 @@ async fn record(args: RecordArgs) -> Result<u8, String> {
         Some(error) => Err(format!("{shown}: {error}; some frames are missing")),
         None => Ok(exit::PASS),
     }
+}
+
+fn propose(args: &DraftArgs) -> Result<u8, String> {
+    let frames = read_recording(&args.recording).map_err(|error| error.to_string())?;
+    let text = draft(&args.name, &frames).map_err(|error| error.to_string())?;
+    // A closed pipe is no reason to fail.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(exit::PASS)
 }
 
 fn check(args: &CheckArgs) -> Result<u8, String> {

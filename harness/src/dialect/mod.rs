@@ -4,6 +4,7 @@
 //! docs/dialects.md is the page for people.
 
 mod choice;
+mod draft;
 mod file;
 mod prove;
 #[cfg(feature = "cli")]
@@ -12,6 +13,7 @@ mod recording;
 
 pub use choice::DialectChoice;
 pub(crate) use choice::Spoken;
+pub use draft::{DraftError, draft};
 pub use file::{DialectError, read_dialect};
 pub use prove::{Proof, prove};
 pub use recording::{RecordedFrame, RecordingError, Side, read_recording};

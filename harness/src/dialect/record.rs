@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+use tokio_tungstenite::tungstenite::http::header::{HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use tokio_tungstenite::{accept_hdr_async, client_async};
 
 use super::recording::{RecordedFrame, Side};
@@ -103,7 +103,6 @@ async fn pass<W: Write>(
     log: Arc<Log<W>>,
 ) -> Result<(), String> {
     let mut asked = None;
-    #[expect(clippy::result_large_err, reason = "the callback's type is the library's")]
     let look = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
         // The server has not chosen yet; what a client asks for first is what servers choose.
         let protocols = request.headers().get(SEC_WEBSOCKET_PROTOCOL);
@@ -132,6 +131,12 @@ async fn pass<W: Write>(
         if !is_its_own && name.as_str() != "sec-websocket-extensions" {
             request.headers_mut().append(name.clone(), value.clone());
         }
+    }
+    for (name, value) in upstream.headers() {
+        let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
+            return Err(wanted(format!("the header {name:?} cannot be sent")));
+        };
+        request.headers_mut().insert(name, value);
     }
     let stream = upstream.open().await.map_err(|error| wanted(error.to_string()))?;
     let (mut server, _) = client_async(request, stream)
