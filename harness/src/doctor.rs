@@ -9,10 +9,10 @@ mod guest;
 
 use std::path::{Path, PathBuf};
 
-use greenroom_signaling::DialectName;
 use serde::{Deserialize, Serialize};
 
 use crate::bot::access::Access;
+use crate::dialect::DialectChoice;
 use crate::run::RunError;
 use crate::scenario::ExecSpec;
 
@@ -22,7 +22,7 @@ pub use battery::Question;
 #[derive(Clone, Debug)]
 pub struct Doctor {
     url: String,
-    dialect: DialectName,
+    dialect: DialectChoice,
     access: Access,
     exec: Option<ExecSpec>,
     questions: Vec<Question>,
@@ -35,7 +35,7 @@ pub struct Card {
     /// Whose card it is, without secrets.
     pub url: String,
     /// What it was spoken to in.
-    pub dialect: DialectName,
+    pub dialect: DialectChoice,
     /// The answers, in the order in which they were asked.
     pub lines: Vec<CardLine>,
 }
@@ -90,7 +90,7 @@ impl Doctor {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
-            dialect: DialectName::Native,
+            dialect: DialectChoice::default(),
             access: Access::default(),
             exec: None,
             questions: Question::ALL.to_vec(),
@@ -100,8 +100,8 @@ impl Doctor {
 
     /// What the server speaks. Default: native.
     #[must_use]
-    pub fn dialect(mut self, dialect: DialectName) -> Self {
-        self.dialect = dialect;
+    pub fn dialect(mut self, dialect: impl Into<DialectChoice>) -> Self {
+        self.dialect = dialect.into();
         self
     }
 

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use greenroom_signaling::DialectName;
 
 use super::access::AccessArgs;
 use super::rule::wrapped;
 use super::{complain, exit, style_of};
 use crate::check::Verdict;
+use crate::dialect::DialectChoice;
 use crate::doctor::{Answer, Card, CardLine, Doctor, Question};
 use crate::report::Style;
 use crate::scenario::ExecSpec;
@@ -34,14 +34,14 @@ pub(super) struct DoctorArgs {
     #[arg(value_name = "URL")]
     url: String,
 
-    /// What it speaks; docs/dialects.md has the names
+    /// What it speaks: a built-in dialect, or a file that ends in .toml (docs/dialects.md)
     #[arg(
         long,
         env = "GREENROOM_DIALECT",
         default_value = "native",
         value_name = "NAME"
     )]
-    dialect: DialectName,
+    dialect: DialectChoice,
 
     /// Ask only these, such as one-viewer,third-peer; all of them if absent
     #[arg(long, value_name = "QUESTION", value_delimiter = ',')]
@@ -98,7 +98,7 @@ pub(super) async fn doctor(args: DoctorArgs) -> u8 {
     };
     let folder = args.output_dir.clone().unwrap_or_else(super::run::new_folder);
     let mut doctor = Doctor::new(&args.url)
-        .dialect(args.dialect)
+        .dialect(args.dialect.clone())
         .access(access)
         .output_dir(&folder);
     if let Some(command) = &args.exec {
@@ -141,7 +141,7 @@ pub(super) async fn doctor(args: DoctorArgs) -> u8 {
         }
         None => {
             let url = crate::bot::dial::for_logs(&args.url);
-            let dialect = args.dialect;
+            let dialect = args.dialect.clone();
             (Card { url, dialect, lines }, true)
         }
     };
@@ -240,7 +240,7 @@ mod tests {
     fn card(answers: &[Answer]) -> Card {
         Card {
             url: "ws://h/".to_owned(),
-            dialect: DialectName::Native,
+            dialect: DialectChoice::default(),
             lines: answers.iter().map(|answer| line(*answer)).collect(),
         }
     }

@@ -40,6 +40,16 @@ impl DialectChoice {
         self.built_in().is_some_and(DialectName::has_media_server)
     }
 
+    /// Whether it is for two peers and no more.
+    pub fn is_for_two(&self) -> bool {
+        self.built_in().is_some_and(DialectName::is_for_two)
+    }
+
+    /// Whether it is spoken in HTTP exchanges and not in frames.
+    pub fn is_over_http(&self) -> bool {
+        self.built_in().is_some_and(DialectName::is_over_http)
+    }
+
     /// Reads the file, if it is one.
     ///
     /// # Errors
@@ -115,8 +125,12 @@ impl Spoken {
         }
     }
 
+    /// Whether its frames are packets of Socket.IO.
+    pub(crate) fn is_socketio(&self) -> bool {
+        matches!(self, Self::BuiltIn(name) if name.is_socketio())
+    }
+
     /// Whether it is for two peers and no more.
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "flags ask for it"))]
     pub(crate) fn is_for_two(&self) -> bool {
         matches!(self, Self::BuiltIn(name) if name.is_for_two())
     }

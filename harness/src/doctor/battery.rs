@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use greenroom_fixtures::Size;
-use greenroom_signaling::DialectName;
 use serde::{Deserialize, Serialize};
 
+use crate::dialect::DialectChoice;
 use crate::scenario::{Action, AudioSource, DecodeSelection, Party, Scenario, SignalingSpec, TimedAction};
 
 /// Something that a signaling server is asked.
@@ -102,8 +102,8 @@ impl Question {
     }
 
     /// Why it makes no sense in this dialect.
-    pub(super) fn not_for(self, dialect: DialectName) -> Option<&'static str> {
-        let over_http = matches!(dialect, DialectName::Whip | DialectName::Whep);
+    pub(super) fn not_for(self, dialect: &DialectChoice) -> Option<&'static str> {
+        let over_http = dialect.is_over_http();
         match self {
             Self::TwoViewers | Self::StalledReader | Self::AbruptLeave if dialect.is_for_two() => {
                 Some("a call has two peers")
@@ -132,9 +132,9 @@ impl Question {
     }
 
     /// The run that asks it.
-    pub(super) fn scenario(self, dialect: DialectName) -> Scenario {
+    pub(super) fn scenario(self, dialect: &DialectChoice) -> Scenario {
         let mut scenario = Scenario {
-            dialect,
+            dialect: dialect.clone(),
             duration: Duration::from_millis(1_500),
             decode: DecodeSelection::None,
             ..Scenario::default()
@@ -216,11 +216,11 @@ mod tests {
 
     #[test]
     fn every_question_has_a_run_that_can_be_done_in_every_dialect_that_it_is_for() {
-        for dialect in DialectName::ALL {
+        for dialect in greenroom_signaling::DialectName::ALL.map(DialectChoice::from) {
             for question in Question::ALL {
                 assert_eq!(question.name().parse(), Ok(question));
-                if question.not_for(dialect).is_none() {
-                    let scenario = question.scenario(dialect);
+                if question.not_for(&dialect).is_none() {
+                    let scenario = question.scenario(&dialect);
                     assert_eq!(scenario.validate(), Ok(()), "{question} in {dialect}");
                 }
             }

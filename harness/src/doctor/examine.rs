@@ -18,7 +18,7 @@ const READY: Duration = Duration::from_secs(8);
 
 impl Doctor {
     pub(super) async fn ask(&self, question: Question) -> Result<CardLine, RunError> {
-        if let Some(why) = question.not_for(self.dialect) {
+        if let Some(why) = question.not_for(&self.dialect) {
             return Ok(CardLine {
                 question,
                 answer: Answer::NotAsked,
@@ -27,7 +27,7 @@ impl Doctor {
                 trace: None,
             });
         }
-        let scenario = question.scenario(self.dialect);
+        let scenario = question.scenario(&self.dialect);
         let room = scenario
             .rooms
             .first()
@@ -65,7 +65,7 @@ impl Doctor {
         handle: &mut RunHandle,
         room: &str,
     ) -> Result<Option<String>, RunError> {
-        let dialer = Dialer::to(&self.url, &self.access)?.with_dialect(self.dialect);
+        let dialer = Dialer::to(&self.url, &self.access)?.with_dialect(self.dialect.read()?);
         let _ = timeout(READY, handle.ready()).await;
         let visit = guest::visit(guest, &dialer, room).await;
         if !self.dialect.is_for_two() {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use greenroom_signaling::{Command, Dialect, DialectName, Event, Output, Role};
+use greenroom_signaling::{Command, Event, Output, Role};
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -57,7 +57,7 @@ pub(super) struct Visit {
 pub(super) async fn visit(guest: Guest, dialer: &Dialer, room: &str) -> Result<Visit, DialError> {
     let mut socket = dialer.open_websocket().await?;
     let dialect = dialer.dialect();
-    let in_events = matches!(dialect, DialectName::SocketioRelay | DialectName::SocketioRooms);
+    let in_events = dialect.is_socketio();
     match guest {
         Guest::Intruder if dialect.is_for_two() => {
             join(&mut socket, dialer, room, Role::Viewer).await;
@@ -122,7 +122,7 @@ async fn hear(socket: &mut WebSocketStream<Box<dyn ByteStream>>, quiet: Duration
 
 /// Says what a client of the dialect says to be let in, and waits until it is or nothing more comes of it.
 async fn join(socket: &mut WebSocketStream<Box<dyn ByteStream>>, dialer: &Dialer, room: &str, role: Role) {
-    let (Ok(mut dialect), Ok(room)) = (Dialect::named(dialer.dialect(), "guest".into()), room.parse()) else {
+    let (Ok(mut dialect), Ok(room)) = (dialer.dialect().by("guest"), room.parse()) else {
         return;
     };
     let mut outputs = dialect

@@ -40,6 +40,16 @@ impl DialectName {
         Self::Whep,
     ];
 
+    /// Whether it is spoken in HTTP exchanges and not in frames of a WebSocket.
+    pub fn is_over_http(self) -> bool {
+        matches!(self, Self::Whip | Self::Whep)
+    }
+
+    /// Whether its frames are packets of Socket.IO.
+    pub fn is_socketio(self) -> bool {
+        matches!(self, Self::SocketioRelay | Self::SocketioRooms)
+    }
+
     /// Whether it is for two peers and no more.
     pub fn is_for_two(self) -> bool {
         matches!(self, Self::Relay | Self::SocketioRelay)
