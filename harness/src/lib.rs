@@ -55,7 +55,7 @@ pub use run::{BroadcasterHandle, RunHandle, ViewerHandle};
 pub use run::{Environment, ExecError, IceError, LedgerFileError, MemoryListener, Run, RunError};
 pub use scenario::{
     Action, AudioHole, AudioSource, Deadlines, DecodeSelection, ExecSpec, IceSpec, JoinSpec, MAX_VIEWERS,
-    MediaFault, MediaSpec, Muting, NetworkSpec, Party, PlantedDelays, RoleSelection, RoomSpec, Scenario,
-    ScenarioError, ScenarioFileError, SignalingSpec, SourceFlaws, TimedAction, WireFaultSpec,
+    MediaFault, MediaSpec, Muting, NetworkSpec, Party, PlantedDelays, ReconnectSpec, RoleSelection, RoomSpec,
+    Scenario, ScenarioError, ScenarioFileError, SignalingSpec, SourceFlaws, TimedAction, WireFaultSpec,
 };
 pub use seeds::seeds;

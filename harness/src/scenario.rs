@@ -9,6 +9,7 @@ mod fault;
 pub(crate) mod file;
 mod ice;
 mod media;
+mod reconnect;
 pub(crate) mod serial;
 mod signaling;
 mod validate;
@@ -28,6 +29,7 @@ pub use fault::{AudioHole, MediaFault, PlantedDelays, SourceFlaws, WireFaultSpec
 pub use file::ScenarioFileError;
 pub use ice::IceSpec;
 pub use media::{AudioSource, MediaSpec};
+pub use reconnect::ReconnectSpec;
 pub use signaling::SignalingSpec;
 pub use validate::ScenarioError;
 
@@ -64,6 +66,8 @@ pub struct Scenario {
     pub abort_on_fail: bool,
     /// What happens on the way, in order of time.
     pub timeline: Vec<TimedAction>,
+    /// How a bot comes back to a signaling server that it lost.
+    pub reconnect: ReconnectSpec,
     /// What the network does to datagrams, beyond what it does by itself.
     pub network: NetworkSpec,
     /// Limits that decide the verdict.
@@ -94,6 +98,7 @@ impl Default for Scenario {
             duration: Duration::from_secs(10),
             abort_on_fail: false,
             timeline: Vec::new(),
+            reconnect: ReconnectSpec::default(),
             network: NetworkSpec::default(),
             deadlines: Deadlines::default(),
             decode: DecodeSelection::Count(1),

@@ -176,6 +176,8 @@ pub enum TraceKind {
     },
     /// The signaling connection ended.
     SignalingClosed { reason: String },
+    /// The signaling connection is to be opened again, after a wait.
+    SignalingReconnecting { attempt: u32, wait_us: u64 },
     /// A signaling error arrived.
     SignalingError { code: String, message: String },
     /// A local description was made.

@@ -10,7 +10,9 @@ use greenroom::measure::join::JoinPhase;
 use greenroom::rules::CauseKind;
 use greenroom::signaling::{Command, Event, PeerId, Role, RoomState};
 use greenroom::trace::{FrameWay, TraceEvent, TraceKind};
-use greenroom::{Action, FindingKind, Muting, Party, Report, Run, SignalingBot, SignalingSpec, Verdict};
+use greenroom::{
+    Action, FindingKind, Muting, Party, ReconnectSpec, Report, Run, SignalingBot, SignalingSpec, Verdict,
+};
 use support::{errors, ms, only_error};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -155,7 +157,7 @@ async fn a_join_that_passes_twice_is_refused_once_and_the_stream_goes_on() {
 #[tokio::test]
 async fn a_cut_signaling_connection_is_named_with_its_moment_and_costs_no_frame_of_others() {
     let cut = Action::CutSignaling { of: Party::Viewer(2) };
-    let report = report(call().at(ms(2_000), cut)).await;
+    let report = report(call().reconnect(ReconnectSpec::NEVER).at(ms(2_000), cut)).await;
     let finding = only_error(&report, FindingKind::SignalingLost);
     assert_eq!(finding.peer.as_deref(), Some("viewer-2"));
     let first = &report.measured.viewers[0];
@@ -205,6 +207,7 @@ async fn a_reader_that_stalls_has_missed_nothing_when_it_reads_again() {
 #[tokio::test]
 async fn a_server_that_restarts_forgets_everybody_and_serves_who_comes_anew() {
     let run = call()
+        .reconnect(ReconnectSpec::NEVER)
         .at(ms(1_000), Action::RestartServer { after: ms(500) })
         .at(ms(2_000), Action::BroadcasterLeave)
         .at(ms(2_400), Action::BroadcasterReturn)

@@ -12,15 +12,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use greenroom_signaling::{
-    ClientEvents, ClientHandle, CloseReason, Command, Event, Muted, MutedMedia, PeerId, Role, RoomId, SdpType,
-};
+use greenroom_signaling::{Command, Event, Muted, MutedMedia, PeerId, Role, RoomId, RoomState, SdpType};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use self::fanout::Fanout;
 use self::stream::{Outbox, Position};
 use super::Shared;
+use super::line::{Heard, Line};
 use super::signaling::undecodable;
 use super::source::Sources;
 use super::viewer::ChatLine;
@@ -31,7 +30,7 @@ use crate::trace::TraceKind;
 
 pub(crate) use self::record::{BroadcasterCommand, BroadcasterRecord, StreamPosition};
 
-/// How long a broadcaster that leaves keeps its connections open for the last frames to arrive.
+/// How long a connection that gets no more frames is kept open for the last ones to arrive.
 const LINGER: Duration = Duration::from_millis(300);
 /// How long it waits for statistics and for the close.
 const TEARDOWN: Duration = Duration::from_millis(1_000);
@@ -64,15 +63,14 @@ pub(crate) async fn run(
         () = told_to_leave(&mut commands) => return (record, sources),
         () = tokio::time::sleep_until(start) => {}
     }
-    let config = shared.client_config(&label, Party::Broadcaster);
     let started = Instant::now();
     let dialed = tokio::select! {
         biased;
         () = told_to_leave(&mut commands) => return (record, sources),
-        dialed = shared.dialer.connect(&label, config) => dialed,
+        dialed = Line::open(Arc::clone(&shared), &label, Party::Broadcaster) => dialed,
     };
-    let (signaling, mut incoming) = match dialed {
-        Ok(connected) => connected,
+    let line = match dialed {
+        Ok(line) => line,
         Err(error) => {
             record.dial_error = Some(error.to_string());
             shared.trace.now(&label, || TraceKind::SignalingClosed {
@@ -81,10 +79,6 @@ pub(crate) async fn run(
             return (record, sources);
         }
     };
-    shared.signaling_opened(&label);
-    if let Some(faults) = &shared.wire_faults {
-        faults.connected(Party::Broadcaster, signaling.injector());
-    }
     let (event_tx, mut events) = mpsc::channel(EVENT_CAPACITY);
     let bitrate_bps = shared.scenario.media.bitrate_bps;
     let mut bot = BroadcasterBot {
@@ -92,7 +86,7 @@ pub(crate) async fn run(
         shared,
         label,
         record,
-        signaling: Some(signaling),
+        line,
         sources,
         video: Position::at(from.video_turn, from.video_index),
         sound: Position::at(from.sound_index, from.sound_index),
@@ -110,8 +104,9 @@ pub(crate) async fn run(
         leaving: None,
     };
     bot.join_room();
-    bot.main_loop(&mut incoming, &mut events, &mut commands).await;
-    bot.teardown(&mut incoming, &mut events).await;
+    bot.main_loop(&mut events, &mut commands).await;
+    bot.teardown(&mut events).await;
+    bot.record.losses = bot.line.take_losses();
     bot.record.next = StreamPosition {
         video_turn: bot.video.next_turn,
         video_index: bot.video.next_index,
@@ -133,7 +128,7 @@ struct BroadcasterBot {
     shared: Arc<Shared>,
     label: String,
     record: BroadcasterRecord,
-    signaling: Option<ClientHandle>,
+    line: Line,
     fanout: Fanout,
     sources: Sources,
     video: Position,
@@ -161,17 +156,20 @@ struct BroadcasterBot {
 impl BroadcasterBot {
     async fn main_loop(
         &mut self,
-        incoming: &mut ClientEvents,
         events: &mut mpsc::Receiver<EngineEvent>,
         commands: &mut mpsc::Receiver<BroadcasterCommand>,
     ) {
-        let mut signaling_open = true;
         let mut commands_open = true;
         loop {
-            let wake_at = [self.next_turn(), self.leaving, self.next_message()]
-                .into_iter()
-                .flatten()
-                .min();
+            let wake_at = [
+                self.next_turn(),
+                self.leaving,
+                self.next_message(),
+                self.fanout.next_end(),
+            ]
+            .into_iter()
+            .flatten()
+            .min();
             tokio::select! {
                 // What is due is done after every turn, so the timer may be last.
                 biased;
@@ -182,15 +180,16 @@ impl BroadcasterBot {
                         self.begin_leaving();
                     }
                 },
-                event = incoming.next(), if signaling_open => match event {
-                    Some(event) => self.on_signaling(event.at, event.event),
-                    None => signaling_open = false,
+                heard = self.line.next() => match heard {
+                    Heard::Event(event) => self.on_signaling(event.at, event.event),
+                    Heard::Reopened => self.join_room(),
                 },
                 Some(event) = events.recv() => self.on_engine(event),
                 () = sleep_until(wake_at), if wake_at.is_some() => {}
             }
             let now = Instant::now();
             self.say_on_data_channels(now);
+            self.fanout.close_ended(now);
             if self.take_due(now) {
                 // One frame a turn: an encoder that is too slow must not keep the rest of the bot waiting.
                 tokio::task::yield_now().await;
@@ -215,10 +214,7 @@ impl BroadcasterBot {
     }
 
     fn say(&mut self, command: Command) {
-        let Some(signaling) = &self.signaling else { return };
-        if let Err(error) = signaling.send(command)
-            && self.record.signaling_lost.is_none()
-        {
+        if let Err(error) = self.line.say(command) {
             self.note_error(PeerErrorKind::Protocol, format!("signaling: {error}"));
         }
     }
@@ -245,16 +241,8 @@ impl BroadcasterBot {
                 self.ceiling_bps = bps;
                 self.set_bitrate(bps);
             }
-            BroadcasterCommand::CutSignaling => {
-                if let Some(signaling) = &self.signaling {
-                    signaling.abort();
-                }
-            }
-            BroadcasterCommand::StallSignaling(duration) => {
-                if let Some(signaling) = &self.signaling {
-                    signaling.stall(duration);
-                }
-            }
+            BroadcasterCommand::CutSignaling => self.line.cut(),
+            BroadcasterCommand::StallSignaling(duration) => self.line.stall(duration),
             BroadcasterCommand::Stop => {
                 if !self.shared.scenario.flaws.ignores_stop {
                     self.stop_stream();
@@ -303,6 +291,7 @@ impl BroadcasterBot {
     fn begin_leaving(&mut self) {
         if self.leaving.is_none() {
             self.record.stayed = self.started.elapsed();
+            self.line.let_go();
             let streaming = self.fanout.is_streaming();
             self.stop_stream();
             let linger = if streaming { LINGER } else { Duration::ZERO };
@@ -323,6 +312,9 @@ impl BroadcasterBot {
                     self.muted.audio = state.muted.audio;
                 }
                 self.fanout.set_broadcaster(id);
+                if self.line.joined(at) {
+                    self.say_again(&state);
+                }
                 for (peer, role) in peers {
                     self.greet(peer, role);
                 }
@@ -361,21 +353,35 @@ impl BroadcasterBot {
             }
             Event::Error { code, message, .. } => {
                 let error = self.shared.refused(&self.label, at, &code, &message);
-                self.keep_error(error);
+                if !self.line.is_turned_away(at, &code) {
+                    self.keep_error(error);
+                }
             }
             Event::Undecodable(error) => {
                 let error = undecodable(&error);
                 self.keep_error(error);
             }
-            Event::Closed(reason) => self.on_signaling_closed(at, &reason),
+            // The line sees to it.
+            Event::Closed(_) => {}
             Event::EndOfCandidates { .. } | Event::RoomState(_) => {}
         }
     }
 
-    fn on_signaling_closed(&mut self, at: Instant, reason: &CloseReason) {
-        self.shared.signaling_closed(&self.label, at, reason);
-        if self.leaving.is_none() {
-            self.record.signaling_lost.get_or_insert((at, reason.to_string()));
+    /// Back in the room, whose server may have forgotten what was said in it, or never heard it.
+    fn say_again(&mut self, state: &RoomState) {
+        let media = [
+            (self.muted.video, state.muted.video, MutedMedia::Video),
+            (self.muted.audio, state.muted.audio, MutedMedia::Audio),
+        ];
+        for (muted, known, media) in media {
+            match (muted, known) {
+                (true, false) => self.say(Command::Mute { media }),
+                (false, true) => self.say(Command::Unmute { media }),
+                _ => {}
+            }
+        }
+        if !self.live && !state.stopped {
+            self.say(Command::Stop);
         }
     }
 
@@ -420,6 +426,9 @@ impl BroadcasterBot {
                 });
             }
             EngineEventKind::Connection(ConnectionState::Connected) => self.on_connected(event.connection),
+            EngineEventKind::Connection(ConnectionState::Failed | ConnectionState::Closed) => {
+                self.fanout.gone(event.connection);
+            }
             EngineEventKind::KeyFrameRequested => {
                 self.record.key_frame_requests += 1;
                 self.key_frame_wanted = true;
@@ -466,7 +475,7 @@ impl BroadcasterBot {
     }
 
     /// Takes statistics, closes every connection and leaves the room, each under a deadline.
-    async fn teardown(&mut self, incoming: &mut ClientEvents, events: &mut mpsc::Receiver<EngineEvent>) {
+    async fn teardown(&mut self, events: &mut mpsc::Receiver<EngineEvent>) {
         let deadline = Instant::now() + TEARDOWN;
         let mut open = self.fanout.close_all();
         while open > 0 {
@@ -479,8 +488,7 @@ impl BroadcasterBot {
             }
         }
         self.say(Command::Leave);
-        drop(self.signaling.take());
-        while let Ok(Some(_)) = tokio::time::timeout_at(deadline, incoming.next()).await {}
+        self.line.close(deadline).await;
     }
 }
 

@@ -4,9 +4,11 @@
 //! ledger, and hands over its outcome.
 
 pub(crate) mod access;
+mod backoff;
 pub(crate) mod broadcaster;
 pub(crate) mod dial;
 mod engine_events;
+pub(crate) mod line;
 mod naming;
 pub(crate) mod pace;
 pub(crate) mod reference;
@@ -61,7 +63,9 @@ pub(crate) struct Shared {
     /// Faults of the exchange, if there are any.
     pub(crate) wire_faults: Option<Arc<RoomFaults>>,
     /// How often each bot has connected to its server: the broadcaster as 0, viewers by number.
-    pub(crate) dials: Mutex<HashMap<u32, u64>>,
+    pub(crate) dials: Mutex<HashMap<u64, u64>>,
+    /// When the run last restarted its server.
+    pub(crate) restarted: Mutex<Option<Instant>>,
     /// Prefix of peer labels, when there are several rooms.
     pub(crate) label_prefix: String,
 }

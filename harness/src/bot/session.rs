@@ -40,6 +40,9 @@ const KEY_FRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 /// Time without a key frame after which one is asked for.
 const KEY_FRAME_PATIENCE: Duration = Duration::from_millis(300);
 
+/// Time without anything after which a stream does not flow any more.
+const FLOWS: Duration = Duration::from_millis(500);
+
 /// Least bitrate that is estimated, in bits per second.
 const MIN_ESTIMATE_BPS: u32 = 50_000;
 
@@ -55,6 +58,8 @@ struct Context {
     /// The connection's name in the ledger.
     broadcaster: String,
     viewer: String,
+    /// Connections of the same names in the ledger that were opened before.
+    before: PerMedia<usize>,
     /// Whether each frame goes into the trace.
     sampled: bool,
     /// Since when it says that the stream is stopped.
@@ -62,9 +67,15 @@ struct Context {
 }
 
 impl Context {
-    /// The connection's name in the ledger.
-    fn names(&self) -> (&str, &str) {
-        (&self.broadcaster, &self.viewer)
+    /// The frames of a medium that were handed to this connection; `None` while none was.
+    fn span(&self, sent: &LedgerTrack, media: MediaKind) -> Option<Span> {
+        let sent_on = self.shared.has_media_server();
+        span_of(
+            sent,
+            (&self.broadcaster, &self.viewer),
+            *self.before.get(media),
+            sent_on,
+        )
     }
 
     /// Whether something of this time belongs to the figures.
@@ -93,6 +104,8 @@ pub(crate) struct Session {
     estimate: ReceiverEstimate,
     /// Whether this is the viewer's first session: only that one counts as its join.
     first_of_viewer: bool,
+    /// When something came last.
+    last_at: Option<Instant>,
     connected_at: Option<Instant>,
     /// Since when a key frame is awaited: a muted sender may send nothing.
     awaited_since: Option<Instant>,
@@ -129,6 +142,19 @@ impl Session {
         let delay = shared.scenario.scripted_lag(spec.number);
         let most = shared.scenario.media.bitrate_bps;
         let broadcaster_in_ledger = shared.name_in_ledger(spec.broadcaster.as_str()).to_owned();
+        let before = {
+            let ledger = shared.ledger.lock();
+            let opened = |media| {
+                ledger
+                    .track(media)
+                    .spans_of(&broadcaster_in_ledger, &spec.name)
+                    .len()
+            };
+            PerMedia {
+                video: opened(MediaKind::Video),
+                audio: opened(MediaKind::Audio),
+            }
+        };
         Self {
             video: VideoTrack::new(deadline, offset, spec.decode, MuteWatch::new(delay)),
             sound: SoundTrack::new(deadline, offset, spec.decode, MuteWatch::new(delay)),
@@ -138,6 +164,7 @@ impl Session {
                 id: spec.id,
                 broadcaster: broadcaster_in_ledger,
                 viewer: spec.name,
+                before,
                 sampled: spec.sampled,
                 stopped_at: None,
             },
@@ -148,6 +175,7 @@ impl Session {
             data_open: false,
             estimate: ReceiverEstimate::new(most, MIN_ESTIMATE_BPS.min(most), most),
             first_of_viewer: spec.first_of_viewer,
+            last_at: None,
             connected_at: None,
             awaited_since: None,
             muted: false,
@@ -189,8 +217,15 @@ impl Session {
         self.video.first_decoded_at()
     }
 
+    /// Whether something came a moment ago.
+    pub(crate) fn flows(&self, now: Instant) -> bool {
+        self.last_at
+            .is_some_and(|at| now.saturating_duration_since(at) <= FLOWS)
+    }
+
     /// Takes a complete frame or sound packet.
     pub(crate) fn frame(&mut self, media: MediaKind, frame: Box<ReceivedFrame>) {
+        self.last_at = Some(frame.completed_at);
         if let Some(stopped) = self.context.stopped_at {
             let after = frame.completed_at.saturating_duration_since(stopped);
             self.after_stop = Some(self.after_stop.map_or(after, |latest| latest.max(after)));
@@ -338,12 +373,9 @@ impl Session {
     pub(crate) fn drained(&self, until: Until) -> bool {
         let ledger = self.context.shared.ledger.lock();
         let known = self.context.shared.ledger.exists;
-        let names = self.context.names();
-        self.video
-            .drained(ledger.track(MediaKind::Video), names, until.video, known)
-            && self
-                .sound
-                .drained(ledger.track(MediaKind::Audio), names, until.audio, known)
+        let span = |media| self.context.span(ledger.track(media), media);
+        self.video.drained(span(MediaKind::Video), until.video, known)
+            && self.sound.drained(span(MediaKind::Audio), until.audio, known)
     }
 
     /// Ends the session and keeps what is needed for the final counts.
@@ -359,6 +391,7 @@ impl Session {
         let record = SessionRecord {
             broadcaster: self.context.broadcaster,
             viewer: self.context.viewer,
+            before: self.context.before,
             sent_on: self.context.shared.has_media_server(),
             until,
             video,
@@ -384,10 +417,22 @@ fn awaited(span: Span, until: Option<u32>) -> Option<u32> {
     }
 }
 
+/// The frames handed to the connection of these names that was opened after `before` others. Of one that a server feeds
+/// with what was sent to it (`sent_on`), the newest one is meant, which is older than the viewer.
+fn span_of(
+    sent: &LedgerTrack,
+    (broadcaster, viewer): (&str, &str),
+    before: usize,
+    sent_on: bool,
+) -> Option<Span> {
+    let spans = sent.spans_of(broadcaster, viewer);
+    if sent_on { spans.last() } else { spans.get(before) }.copied()
+}
+
 /// Tells a verifier which frame its connection began with, as soon as the ledger knows.
-fn note_opening(verifier: &mut Verifier, sent: &LedgerTrack, (broadcaster, viewer): (&str, &str)) {
+fn note_opening(verifier: &mut Verifier, span: Option<Span>) {
     if verifier.awaits_opening()
-        && let Some(span) = sent.span(broadcaster, viewer)
+        && let Some(span) = span
     {
         verifier.opened(span.first);
     }

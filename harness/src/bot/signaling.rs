@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use greenroom_signaling::{ClientConfig, CloseReason, DialectName, ErrorCode, FrameFate, FrameFilter};
+use greenroom_signaling::{ClientConfig, DialectName, ErrorCode, FrameFate, FrameFilter};
 use tokio::time::Instant;
 
 use super::Shared;
@@ -66,10 +66,7 @@ impl Shared {
             .signaling
             .iter()
             .find(|spec| spec.is_for(party))?;
-        let number = match party {
-            Party::Broadcaster => 0,
-            Party::Viewer(number) => number,
-        };
+        let number = super::line::number(party);
         // One stream of fates per room, bot and connection to the server.
         let dials = {
             let mut dials = self.dials.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,7 +74,7 @@ impl Shared {
             *dials += 1;
             *dials
         };
-        let of_bot = derive(!self.scenario.seed, [self.room_number as u64, number.into()]);
+        let of_bot = derive(!self.scenario.seed, [self.room_number as u64, number]);
         Some(SignalingFaults::new(*spec, derive(of_bot, [dials, 0])))
     }
 
@@ -95,13 +92,6 @@ impl Shared {
             },
             message: format!("the signaling server refused a message: {code}: {message}"),
         }
-    }
-
-    /// The signaling connection is closed.
-    pub(crate) fn signaling_closed(&self, label: &str, at: Instant, reason: &CloseReason) {
-        self.trace.at(at, label, || TraceKind::SignalingClosed {
-            reason: reason.to_string(),
-        });
     }
 }
 

@@ -9,14 +9,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use greenroom_signaling::{
-    Candidate, ClientEvents, ClientHandle, CloseReason, Command, Event, PeerId, Role, RoomId, SdpType,
-};
+use greenroom_signaling::{Candidate, Command, Event, PeerId, Role, RoomId, SdpType};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use self::ending::Ending;
+use self::ending::{Draining, Ending};
 use super::Shared;
+use super::line::{Heard, Line};
 use super::session::{Session, SessionSpec, Until};
 use super::signaling::undecodable;
 use super::wire::Wire;
@@ -61,16 +60,15 @@ async fn run_now(
 ) -> ViewerRecord {
     let label = shared.label(&format!("viewer-{}", spec.number));
     let mut join = JoinTimes::new(Instant::now());
-    let config = shared.client_config(&label, Party::Viewer(spec.number));
     let dialed = tokio::select! {
         biased;
         () = told_to_end(&mut commands) => {
             return ViewerRecord::new(label, spec.number, join, None);
         }
-        dialed = shared.dialer.connect(&label, config) => dialed,
+        dialed = Line::open(Arc::clone(&shared), &label, Party::Viewer(spec.number)) => dialed,
     };
-    let (signaling, mut incoming) = match dialed {
-        Ok(connected) => connected,
+    let line = match dialed {
+        Ok(line) => line,
         Err(error) => {
             let message = error.to_string();
             shared.trace.now(&label, || TraceKind::SignalingClosed {
@@ -80,10 +78,6 @@ async fn run_now(
         }
     };
     join.reach(JoinPhase::WebsocketOpen, Instant::now());
-    shared.signaling_opened(&label);
-    if let Some(faults) = &shared.wire_faults {
-        faults.connected(Party::Viewer(spec.number), signaling.injector());
-    }
     let (event_tx, mut events) = mpsc::channel(EVENT_CAPACITY);
     let mut bot = ViewerBot {
         record: ViewerRecord {
@@ -92,7 +86,7 @@ async fn run_now(
         },
         shared,
         spec,
-        signaling: Some(signaling),
+        line,
         event_tx,
         session: None,
         next_connection: u64::from(spec.number) << 32,
@@ -102,13 +96,16 @@ async fn run_now(
         draining: None,
         live_since: None,
         me: None,
+        is_unnamed: false,
+        is_back: false,
         offer: String::new(),
         arrivals: Arc::default(),
         wire: None,
     };
     bot.join_room();
-    bot.main_loop(&mut incoming, &mut events, &mut commands).await;
-    bot.teardown(&mut incoming, &mut events).await;
+    bot.main_loop(&mut events, &mut commands).await;
+    bot.teardown(&mut events).await;
+    bot.record.losses = bot.line.take_losses();
     bot.record.arrivals = bot
         .arrivals
         .lock()
@@ -132,7 +129,7 @@ struct ViewerBot {
     shared: Arc<Shared>,
     spec: ViewerSpec,
     record: ViewerRecord,
-    signaling: Option<ClientHandle>,
+    line: Line,
     event_tx: mpsc::Sender<EngineEvent>,
     session: Option<Session>,
     next_connection: u64,
@@ -140,10 +137,14 @@ struct ViewerBot {
     ending: Option<Ending>,
     /// The broadcaster has left; what it sent is still awaited until then.
     session_ends_by: Option<Instant>,
-    /// The session of a broadcaster that left, when another one has begun before all of it was here.
-    draining: Option<(Session, Instant)>,
+    /// The session before this one, until all of it is here.
+    draining: Option<Draining>,
     live_since: Option<Instant>,
     me: Option<PeerId>,
+    /// Whether the session was opened before it knew its own name.
+    is_unnamed: bool,
+    /// Whether it has come back to the room and not been offered anything since.
+    is_back: bool,
     /// The newest offer.
     offer: String,
     /// Of all connections.
@@ -154,14 +155,12 @@ struct ViewerBot {
 impl ViewerBot {
     async fn main_loop(
         &mut self,
-        incoming: &mut ClientEvents,
         events: &mut mpsc::Receiver<EngineEvent>,
         commands: &mut mpsc::Receiver<ViewerCommand>,
     ) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ticks_seen = 0_u32;
-        let mut signaling_open = true;
         let mut commands_open = true;
         loop {
             let decode_at = self.session.as_ref().and_then(Session::next_decode);
@@ -176,15 +175,15 @@ impl ViewerBot {
                         self.begin_ending(ViewerEnd::Left, Until::default());
                     }
                 },
-                event = incoming.next(), if signaling_open => match event {
-                    Some(event) => self.on_signaling(event.at, event.event),
-                    None => signaling_open = false,
+                heard = self.line.next() => match heard {
+                    Heard::Event(event) => self.on_signaling(event.at, event.event),
+                    Heard::Reopened => self.come_back(),
                 },
                 Some(event) = events.recv() => self.on_engine(event),
                 _ = ticks.tick() => {
                     ticks_seen += 1;
-                    if let Some((session, _)) = &mut self.draining {
-                        session.tick(Instant::now());
+                    if let Some(draining) = &mut self.draining {
+                        draining.session.tick(Instant::now());
                     }
                     if let Some(session) = &mut self.session {
                         session.tick(Instant::now());
@@ -212,16 +211,8 @@ impl ViewerBot {
                 self.record.chat_said += 1;
                 self.say(Command::Chat { text });
             }
-            ViewerCommand::CutSignaling => {
-                if let Some(signaling) = &self.signaling {
-                    signaling.abort();
-                }
-            }
-            ViewerCommand::StallSignaling(duration) => {
-                if let Some(signaling) = &self.signaling {
-                    signaling.stall(duration);
-                }
-            }
+            ViewerCommand::CutSignaling => self.line.cut(),
+            ViewerCommand::StallSignaling(duration) => self.line.stall(duration),
             ViewerCommand::Leave => self.begin_ending(ViewerEnd::Left, self.newest_sent()),
             ViewerCommand::Kill => {
                 // Where its connection is the broadcaster's too, what the broadcaster hands over ends with it.
@@ -266,11 +257,16 @@ impl ViewerBot {
         }
     }
 
+    /// Signaling is open again: whoever it watches is to offer anew, and what flows until then goes on.
+    fn come_back(&mut self) {
+        self.me = None;
+        self.is_back = true;
+        self.early.clear();
+        self.join_room();
+    }
+
     fn say(&mut self, command: Command) {
-        let Some(signaling) = &self.signaling else { return };
-        if let Err(error) = signaling.send(command)
-            && self.record.signaling_lost.is_none()
-        {
+        if let Err(error) = self.line.say(command) {
             self.note_error(PeerErrorKind::Protocol, format!("signaling: {error}"));
         }
     }
@@ -283,17 +279,18 @@ impl ViewerBot {
         match event {
             Event::Joined { id, state, peers, .. } => {
                 self.record.join.reach(JoinPhase::Joined, at);
+                self.line.joined(at);
                 if peers.iter().any(|(_, role)| *role == Role::Broadcaster) {
                     self.record.join.broadcaster_seen(at);
                     self.set_live(!state.stopped, at);
                 }
                 self.shared.remember_number(id.as_str(), self.spec.number);
                 // A relay may let the offer overtake this.
-                if let Some(session) = &mut self.session {
+                if let (Some(session), true) = (&mut self.session, std::mem::take(&mut self.is_unnamed)) {
                     session.set_name(self.shared.connection_in_ledger(id.as_str(), &self.offer));
                 }
                 self.me = Some(id);
-                self.record.state_at_join = Some(state);
+                self.record.state_at_join.get_or_insert(state);
                 self.record.state = state;
             }
             // It is in have-local-offer and does not roll back.
@@ -333,13 +330,16 @@ impl ViewerBot {
             }
             Event::Error { code, message, .. } => {
                 let error = self.shared.refused(&self.record.label, at, &code, &message);
-                self.record.keep_error(error);
+                if !self.line.is_turned_away(at, &code) {
+                    self.record.keep_error(error);
+                }
             }
             Event::Undecodable(error) => {
                 let error = undecodable(&error);
                 self.record.keep_error(error);
             }
-            Event::Closed(reason) => self.on_signaling_closed(at, &reason),
+            // The line sees to it.
+            Event::Closed(_) => {}
             Event::PeerJoined {
                 role: Role::Broadcaster,
                 ..
@@ -352,13 +352,6 @@ impl ViewerBot {
         }
     }
 
-    fn on_signaling_closed(&mut self, at: Instant, reason: &CloseReason) {
-        self.shared.signaling_closed(&self.record.label, at, reason);
-        if self.ending.is_none() {
-            self.record.signaling_lost.get_or_insert((at, reason.to_string()));
-        }
-    }
-
     fn on_offer(&mut self, at: Instant, from: Option<PeerId>, offer: greenroom_signaling::Description) {
         self.record.join.reach(JoinPhase::OfferReceived, at);
         let broadcaster = from.unwrap_or_else(|| PeerId::from("broadcaster"));
@@ -367,7 +360,9 @@ impl ViewerBot {
             .as_ref()
             .is_some_and(|session| session.broadcaster == broadcaster)
             // One that has left and is back has another connection, whatever it is called.
-            && self.session_ends_by.is_none();
+            && self.session_ends_by.is_none()
+            && !self.is_back;
+        self.is_back = false;
         self.offer.clone_from(&offer.sdp);
         if !renegotiates {
             self.let_drain();
@@ -426,6 +421,7 @@ impl ViewerBot {
         let name = self.shared.connection_in_ledger(me, &self.offer);
         // Faults are planted by number, at the end that knows the connection by this name.
         self.shared.remember_number(&name, self.spec.number);
+        self.is_unnamed = self.me.is_none();
         self.session = Some(Session::new(
             Arc::clone(&self.shared),
             SessionSpec {
@@ -477,7 +473,7 @@ impl ViewerBot {
     }
 
     fn on_engine(&mut self, event: EngineEvent) {
-        let draining = self.draining.as_mut().map(|(session, _)| session);
+        let draining = self.draining.as_mut().map(|draining| &mut draining.session);
         let Some(session) = self
             .session
             .iter_mut()

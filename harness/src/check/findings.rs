@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::tally::of_tally;
 use super::{first_frame_ms, meant_to_finish, perception};
 use crate::measure::join::JoinPhase;
-use crate::measure::measured::{JudgedAt, Measured, PeerError, PeerErrorKind, ViewerFigures, ViewerOutcome};
+use crate::measure::measured::{
+    JudgedAt, Measured, PeerError, PeerErrorKind, SignalingLoss, ViewerFigures, ViewerOutcome,
+};
 use crate::media::codec::Codec;
 use crate::media::kind::MediaKind;
 use crate::rules::RuleFinding;
@@ -208,9 +210,8 @@ pub(super) fn all(scenario: &Scenario, measured: &Measured, broken: &[RuleFindin
                 error.clone(),
             ));
         }
-        if let Some((at, why)) = &broadcaster.signaling_lost {
-            findings.push(signaling_lost(peer, *at, why));
-        }
+        let losses = broadcaster.signaling_losses.iter();
+        findings.extend(losses.map(|loss| signaling_lost(peer, loss)));
         let had_time = broadcaster.stayed_ms >= scenario.deadlines.join.as_secs_f64() * 1_000.0;
         if !broadcaster.joined && had_time && broadcaster.dial_error.is_none() {
             let message = "the server never let the broadcaster into the room".to_owned();
@@ -254,9 +255,35 @@ pub(super) fn all(scenario: &Scenario, measured: &Measured, broken: &[RuleFindin
     findings
 }
 
-fn signaling_lost(peer: &str, at_ms: f64, why: &str) -> Finding {
-    let message = format!("{peer}'s signaling was lost at {:.1} s: {why}", at_ms / 1_000.0);
-    Finding::error(FindingKind::SignalingLost, peer, message).at(at_ms)
+/// A loss is an error, whether or not the bot came back. Only one that the scenario itself brought about, and that the bot
+/// came back from, is what was to be seen.
+fn signaling_lost(peer: &str, loss: &SignalingLoss) -> Finding {
+    let attempts = match loss.attempts {
+        1 => "1 attempt".to_owned(),
+        n => format!("{n} attempts"),
+    };
+    let back = match (loss.away_ms, loss.attempts) {
+        (Some(away), _) => format!("it was back after {away:.0} ms, {attempts}"),
+        (None, 0) => "it did not try to come back".to_owned(),
+        (None, _) => format!("it did not come back in {attempts}"),
+    };
+    let planned = if loss.planned {
+        ", as the scenario has it"
+    } else {
+        ""
+    };
+    let message = format!(
+        "{peer}'s signaling was lost at {:.1} s{planned}: {}; {back}",
+        loss.at_ms / 1_000.0,
+        loss.why
+    );
+    let severity = match (loss.planned, loss.away_ms) {
+        (true, Some(_)) => Severity::Note,
+        _ => Severity::Error,
+    };
+    Finding::error(FindingKind::SignalingLost, peer, message)
+        .with(severity)
+        .at(loss.at_ms)
 }
 
 /// An error that a bot noted. What the stack reports, and a peer that has just left, decide nothing by
@@ -289,9 +316,8 @@ fn connection_findings(scenario: &Scenario, viewer: &ViewerFigures, findings: &m
             format!("{peer}: {error}"),
         ));
     }
-    if let Some((at, why)) = &viewer.signaling_lost {
-        findings.push(signaling_lost(peer, *at, why));
-    }
+    let losses = viewer.signaling_losses.iter();
+    findings.extend(losses.map(|loss| signaling_lost(peer, loss)));
     if viewer.end == ViewerOutcome::Vanished {
         let message = format!("{peer} vanished at {:.1} s", viewer.ended_at_ms / 1_000.0);
         findings.push(Finding::error(FindingKind::ViewerVanished, peer, message).at(viewer.ended_at_ms));
@@ -371,6 +397,10 @@ fn frame_findings(scenario: &Scenario, viewer: &ViewerFigures, findings: &mut Ve
 fn chat_findings(measured: &Measured, viewer: &ViewerFigures, findings: &mut Vec<Finding>) {
     let peer = &viewer.label;
     let seqs = &viewer.chat_seqs;
+    // Whoever was away missed what was said, and a server that was restarted counts anew. Within one stay SG-05 judges.
+    if !viewer.signaling_losses.is_empty() {
+        return;
+    }
     if !seqs.windows(2).all(|pair| pair[0] < pair[1]) {
         let message = format!("{peer} got chat lines in the order {seqs:?}");
         findings.push(Finding::error(FindingKind::ChatOutOfOrder, peer, message));
@@ -395,7 +425,6 @@ fn chat_findings(measured: &Measured, viewer: &ViewerFigures, findings: &mut Vec
         .iter()
         .all(|other| viewer.started_at_ms <= other.started_at_ms + 1_000.0);
     let heard_all = viewer.end == ViewerOutcome::Finished
-        && viewer.signaling_lost.is_none()
         && started_first
         && viewer
             .join_ms

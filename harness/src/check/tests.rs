@@ -4,7 +4,7 @@ use crate::measure::freeze::Freezes;
 use crate::measure::health::GeneratorHealth;
 use crate::measure::join::JoinPhase;
 use crate::measure::measured::{
-    DecodedFigures, Delays, PeerError, PeerErrorKind, RoomStateFigures, RtpFigures,
+    DecodedFigures, Delays, PeerError, PeerErrorKind, RoomStateFigures, RtpFigures, SignalingLoss,
 };
 use crate::measure::sound::{SoundFigures, Spans};
 use crate::media::verify::Tally;
@@ -95,7 +95,7 @@ fn viewer(number: u32) -> ViewerFigures {
             stopped: true,
         },
         dial_error: None,
-        signaling_lost: None,
+        signaling_losses: Vec::new(),
         errors: Vec::new(),
     }
 }
@@ -159,6 +159,33 @@ fn check(change: impl FnOnce(&mut Measured), verdict: Verdict, kinds: &[FindingK
     judgement
 }
 
+fn loss(planned: bool, away_ms: Option<f64>) -> SignalingLoss {
+    SignalingLoss {
+        at_ms: 500.0,
+        why: "gone".to_owned(),
+        planned,
+        attempts: 2,
+        away_ms,
+    }
+}
+
+#[test]
+fn a_loss_of_signaling_is_an_error_unless_it_was_asked_for_and_mended() {
+    let lost = |planned, away_ms, verdict| {
+        let change = |m: &mut Measured| m.viewers[0].signaling_losses = vec![loss(planned, away_ms)];
+        let judgement = check(change, verdict, &[FindingKind::SignalingLost]);
+        judgement.findings[0].message.clone()
+    };
+    let came_back = lost(false, Some(130.0), Verdict::Fail);
+    assert!(
+        came_back.ends_with("gone; it was back after 130 ms, 2 attempts"),
+        "{came_back}"
+    );
+    let asked_for = lost(true, None, Verdict::Fail);
+    assert!(asked_for.contains("as the scenario has it") && asked_for.contains("did not come back"));
+    lost(true, Some(130.0), Verdict::Pass);
+}
+
 fn lose(viewer: &mut ViewerFigures, frames: u64) {
     viewer.tally.verified -= frames;
     viewer.tally.lost += frames;
@@ -214,7 +241,7 @@ fn each_misbehaviour_fails_with_its_own_finding() {
         &[Kind::KeyFrameLate],
     );
     check(
-        |m| m.viewers[0].signaling_lost = Some((500.0, "gone".into())),
+        |m| m.viewers[0].signaling_losses = vec![loss(false, None)],
         Verdict::Fail,
         &[Kind::SignalingLost],
     );

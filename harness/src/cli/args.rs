@@ -137,6 +137,10 @@ pub(super) struct RunArgs {
     #[arg(long, env = "GREENROOM_ABORT_ON_FAIL")]
     pub(super) abort_on_fail: bool,
 
+    /// Bots that lose their signaling stay away; they come back, with waits that grow, if absent
+    #[arg(long, env = "GREENROOM_NO_RECONNECT")]
+    pub(super) no_reconnect: bool,
+
     /// How often to do the whole run
     #[arg(long, env = "GREENROOM_REPEAT", default_value_t = 1, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=10_000))]

@@ -284,6 +284,11 @@ fn over(mut scenario: Scenario, args: &RunArgs, counts: impl Fn(&str) -> bool) -
             ..ExecSpec::new(command)
         });
     });
+    set("no_reconnect", &mut || {
+        if args.no_reconnect {
+            scenario.reconnect.attempts = Some(0);
+        }
+    });
     set("abort_on_fail", &mut || {
         scenario.abort_on_fail = args.abort_on_fail
     });

@@ -224,8 +224,9 @@ pub struct ViewerFigures {
     pub state_at_end: RoomStateFigures,
     /// Why its signaling could not be opened.
     pub dial_error: Option<String>,
-    /// When its signaling was lost, in milliseconds since the start of the run, and why.
-    pub signaling_lost: Option<(f64, String)>,
+    /// When its signaling was lost, and whether it came back; the first 64.
+    #[serde(default)]
+    pub signaling_losses: Vec<SignalingLoss>,
     /// Errors on the way.
     pub errors: Vec<PeerError>,
 }
@@ -301,6 +302,21 @@ pub struct RtpFigures {
     pub bitrate_bps: Option<f64>,
 }
 
+/// A signaling connection that ended although the bot did not ask it to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SignalingLoss {
+    /// When, in milliseconds since the start of the run.
+    pub at_ms: f64,
+    /// Why, as far as the bot can tell.
+    pub why: String,
+    /// Whether the scenario did it: it cut this connection, or restarted the server.
+    pub planned: bool,
+    /// How often the bot dialed again.
+    pub attempts: u32,
+    /// From the loss until the server had let it in again, in milliseconds; absent when it never did.
+    pub away_ms: Option<f64>,
+}
+
 /// What a broadcaster did in one stay.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct BroadcasterFigures {
@@ -338,8 +354,9 @@ pub struct BroadcasterFigures {
     pub chat: Vec<String>,
     /// Why its signaling could not be opened.
     pub dial_error: Option<String>,
-    /// When its signaling was lost, in milliseconds since the start of the run, and why.
-    pub signaling_lost: Option<(f64, String)>,
+    /// When its signaling was lost, and whether it came back; the first 64.
+    #[serde(default)]
+    pub signaling_losses: Vec<SignalingLoss>,
     /// Errors on the way.
     pub errors: Vec<PeerError>,
 }

@@ -63,6 +63,7 @@ fn write_table(out: &mut String, report: &Report, style: Style) -> std::fmt::Res
     delays(out, report)?;
     perception::write(out, report)?;
     streams(out, report)?;
+    signaling(out, report)?;
     server(out, report)?;
     generator(out, report)?;
     findings(out, report, style)?;
@@ -297,6 +298,38 @@ fn network(out: &mut String, links: &[LinkFigures]) -> std::fmt::Result {
         sum(|counts| counts.duplicated),
         sum(|counts| counts.corrupted),
         sum(|counts| counts.reordered)
+    )
+}
+
+/// How often signaling was lost, if it was, and how long it was away.
+fn signaling(out: &mut String, report: &Report) -> std::fmt::Result {
+    let measured = &report.measured;
+    let of_viewers = measured.viewers.iter().map(|viewer| &viewer.signaling_losses);
+    let of_broadcasters = measured.broadcasters.iter();
+    let of_broadcasters = of_broadcasters.map(|broadcaster| &broadcaster.signaling_losses);
+    let losses: Vec<_> = of_viewers
+        .chain(of_broadcasters)
+        .filter(|of| !of.is_empty())
+        .collect();
+    if losses.is_empty() {
+        return Ok(());
+    }
+    let all = || losses.iter().copied().flatten();
+    let away: Vec<f64> = all().filter_map(|loss| loss.away_ms).collect();
+    let how_long = if away.is_empty() {
+        String::new()
+    } else {
+        let (least, most) = away.iter().fold((f64::MAX, 0.0_f64), |(least, most), ms| {
+            (least.min(*ms), most.max(*ms))
+        });
+        format!(", away {least:.0} to {most:.0} ms")
+    };
+    writeln!(
+        out,
+        "signaling    lost {} times at {} bots; back {} times{how_long}",
+        all().count(),
+        losses.len(),
+        away.len()
     )
 }
 

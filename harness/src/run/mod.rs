@@ -37,8 +37,8 @@ use crate::media::codec::Codec;
 use crate::net::model::LinkSpec;
 use crate::report::Report;
 use crate::scenario::{
-    Action, AudioSource, DecodeSelection, ExecSpec, IceSpec, MediaFault, PlantedDelays, RoleSelection,
-    Scenario, ScenarioError, SignalingSpec, SourceFlaws, TimedAction, WireFaultSpec,
+    Action, AudioSource, DecodeSelection, ExecSpec, IceSpec, MediaFault, PlantedDelays, ReconnectSpec,
+    RoleSelection, Scenario, ScenarioError, SignalingSpec, SourceFlaws, TimedAction, WireFaultSpec,
 };
 
 pub use environment::Environment;
@@ -458,6 +458,13 @@ impl Run {
     /// Adds what happens to signaling frames between bots and server, drawn from the scenario's seed.
     pub fn signaling_faults(mut self, faults: SignalingSpec) -> Self {
         self.scenario.network.signaling.push(faults);
+        self
+    }
+
+    /// How bots come back to a signaling server that they lost. Default: for as long as the run goes on, with waits of up
+    /// to 100 ms at first and up to 5 s in the end; [`ReconnectSpec::NEVER`] turns it off.
+    pub fn reconnect(mut self, reconnect: ReconnectSpec) -> Self {
+        self.scenario.reconnect = reconnect;
         self
     }
 

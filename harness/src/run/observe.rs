@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::heard::{DataSum, Heard};
 use super::room::RoomRun;
 use crate::bot::broadcaster::BroadcasterRecord;
+use crate::bot::line::Loss;
 use crate::bot::session::{Decoded, SessionRecord, Spacing};
 use crate::bot::viewer::{ViewerEnd, ViewerRecord};
 use crate::bot::{Figures, Shared};
@@ -18,7 +19,7 @@ use crate::measure::health::GeneratorHealth;
 use crate::measure::join::{JoinPhase, JoinTimes};
 use crate::measure::measured::{
     BroadcasterFigures, DecodedFigures, Delays, JudgedAt, Measured, PhaseFigures, RoomStateFigures,
-    RtpFigures, ViewerFigures, ViewerOutcome,
+    RtpFigures, SignalingLoss, ViewerFigures, ViewerOutcome,
 };
 use crate::media::kind::{MediaKind, PerMedia};
 use crate::media::verify::Tally;
@@ -182,6 +183,19 @@ fn ms_since_start(clock: &RunClock, at: Instant) -> f64 {
     clock.us(at) as f64 / 1_000.0
 }
 
+fn losses(shared: &Shared, losses: Vec<Loss>) -> Vec<SignalingLoss> {
+    let figures = |loss: Loss| SignalingLoss {
+        at_ms: ms_since_start(&shared.clock, loss.at),
+        away_ms: loss
+            .back_at
+            .map(|back| back.saturating_duration_since(loss.at).as_secs_f64() * 1_000.0),
+        why: loss.why,
+        planned: loss.planned,
+        attempts: loss.attempts,
+    };
+    losses.into_iter().map(figures).collect()
+}
+
 fn broadcaster(shared: &Shared, record: BroadcasterRecord) -> BroadcasterFigures {
     BroadcasterFigures {
         room: shared.room.clone(),
@@ -200,9 +214,7 @@ fn broadcaster(shared: &Shared, record: BroadcasterRecord) -> BroadcasterFigures
         chat_said: record.chat_said,
         chat: record.chat.into_iter().map(|line| line.text).collect(),
         dial_error: record.dial_error,
-        signaling_lost: record
-            .signaling_lost
-            .map(|(at, why)| (ms_since_start(&shared.clock, at), why)),
+        signaling_losses: losses(shared, record.losses),
         errors: record.errors,
     }
 }
@@ -321,9 +333,7 @@ fn viewer(shared: &Shared, record: ViewerRecord, all: &mut Heard) -> ViewerFigur
         state_at_join: record.state_at_join.as_ref().map(state),
         state_at_end: state(&record.state),
         dial_error: record.dial_error,
-        signaling_lost: record
-            .signaling_lost
-            .map(|(at, why)| (ms_since_start(&shared.clock, at), why)),
+        signaling_losses: losses(shared, record.losses),
         errors: record.errors,
     }
 }

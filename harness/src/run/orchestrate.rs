@@ -185,6 +185,10 @@ impl Prepared {
     }
 
     async fn act(&mut self, action: &Action) {
+        // Rooms first: they note that a server is about to go before any bot notices.
+        for room in &mut self.rooms {
+            room.act(action).await;
+        }
         match (action, &mut self.server) {
             (Action::KillServer, Some(server)) => server.kill(),
             (Action::RestartServer { after }, Some(server)) => server.restart(*after),
@@ -192,9 +196,6 @@ impl Prepared {
         }
         if let (Action::KillServer, Some(executed)) = (action, &mut self.executed) {
             executed.kill();
-        }
-        for room in &mut self.rooms {
-            room.act(action).await;
         }
     }
 

@@ -176,6 +176,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
                 room_number: number,
                 connections: AtomicU64::new(0),
                 dials: Mutex::default(),
+                restarted: Mutex::default(),
                 wire_faults: RoomFaults::new(&wire_faults).map(Arc::new),
                 reference: reference_of(&scenario, number),
                 clip,

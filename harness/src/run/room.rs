@@ -167,7 +167,8 @@ impl RoomRun {
                 BroadcasterCommand::StallSignaling(*duration),
             ),
             // The server belongs to the run.
-            Action::KillServer | Action::RestartServer { .. } => {}
+            Action::KillServer => {}
+            Action::RestartServer { .. } => self.shared.note_server_restart(),
             Action::Network(action) => self.act_on_network(action),
         }
     }

@@ -13,7 +13,7 @@ use super::{Scenario, ScenarioError};
 
 /// What is a time under one of these names may be written with its unit, `duration = "30s"`, and is then the
 /// field with `_ms`.
-const TIMES: [&str; 17] = [
+const TIMES: [&str; 19] = [
     "after",
     "at",
     "audio_late",
@@ -23,10 +23,12 @@ const TIMES: [&str; 17] = [
     "delay",
     "duration",
     "encode",
+    "first",
     "first_key_frame",
     "frame",
     "jitter",
     "join",
+    "most",
     "nat_timeout",
     "timeout",
     "viewers_delay",

@@ -138,6 +138,9 @@ impl Scenario {
             let path = format!("network.ice.{field}");
             return out_of_bounds(path, "a STUN or TURN setting", got, expected);
         }
+        if let Some((field, got, expected)) = self.reconnect.out_of_bounds() {
+            return out_of_bounds(format!("reconnect.{field}"), "a wait to reconnect", got, expected);
+        }
         for (index, spec) in self.network.signaling.iter().enumerate() {
             if let Some((field, got, expected)) = spec.out_of_bounds() {
                 let path = format!("network.signaling[{index}].{field}");

@@ -9,6 +9,7 @@ use greenroom_signaling::PeerId;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::LINGER;
 use crate::bot::Shared;
 use crate::bot::wire::Wire;
 use crate::engine::{
@@ -27,14 +28,24 @@ pub(super) struct Fanout {
     label: String,
     events: mpsc::Sender<EngineEvent>,
     broadcaster: Option<PeerId>,
+    /// Times that the broadcaster has entered the room.
+    stay: u32,
     connections: BTreeMap<ConnectionId, Connection>,
     by_viewer: BTreeMap<PeerId, ConnectionId>,
+    /// When connections that get nothing any more are closed: what was sent last is to arrive.
+    ending: BTreeMap<ConnectionId, Instant>,
     next_id: u64,
     to_send: Vec<Arc<EncodedFrame>>,
 }
 
 struct Connection {
     viewer: PeerId,
+    /// What the broadcaster was called in the ledger when it was opened.
+    broadcaster: String,
+    /// In which stay of the broadcaster's it was opened.
+    stay: u32,
+    /// The connection of a broadcaster or viewer that came back, which goes on until this one streams.
+    replaces: Option<ConnectionId>,
     /// Its name in the ledger.
     name: String,
     /// Taken when the connection is to close.
@@ -67,8 +78,10 @@ impl Fanout {
             label,
             events,
             broadcaster: None,
+            stay: 0,
             connections: BTreeMap::new(),
             by_viewer: BTreeMap::new(),
+            ending: BTreeMap::new(),
             next_id: 0,
             to_send: Vec::new(),
         }
@@ -76,6 +89,7 @@ impl Fanout {
 
     pub(super) fn set_broadcaster(&mut self, id: PeerId) {
         self.broadcaster = Some(id);
+        self.stay += 1;
     }
 
     /// Opens a connection to a viewer and starts its offer.
@@ -109,9 +123,13 @@ impl Fanout {
         };
         let handle = self.shared.engine.connect(spec, self.events.clone())?;
         handle.send(EngineCommand::MakeOffer)?;
+        let broadcaster = self.broadcaster.as_ref().map_or("", PeerId::as_str);
         let connection = Connection {
             name: viewer.as_str().to_owned(),
             viewer: viewer.clone(),
+            broadcaster: self.shared.name_in_ledger(broadcaster).to_owned(),
+            stay: self.stay,
+            replaces: self.by_viewer.get(&viewer).copied(),
             handle: Some(handle),
             phase: PerMedia::default(),
             faults: None,
@@ -123,7 +141,16 @@ impl Fanout {
         Ok(())
     }
 
-    /// Sends a command to a viewer's connection; one that has left is no error.
+    /// Sends a command to a connection; one that is closed is no error.
+    pub(super) fn tell(&self, id: ConnectionId, command: EngineCommand) -> Result<(), EngineError> {
+        let connection = self.connections.get(&id);
+        match connection.and_then(|connection| connection.handle.as_ref()) {
+            Some(handle) => handle.send(command),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends a command to a viewer's newest connection; one that has left is no error.
     pub(super) fn command(&mut self, viewer: &PeerId, command: EngineCommand) -> Result<(), EngineError> {
         let shared = Arc::clone(&self.shared);
         let id = self.by_viewer.get(viewer);
@@ -189,10 +216,9 @@ impl Fanout {
     /// Hands a frame or sound packet to every connection that is ready for it; gives the number of those
     /// that had no room.
     pub(super) fn send(&mut self, media: MediaKind, frame: &Arc<EncodedFrame>, now: Instant) -> u64 {
-        let Some(broadcaster) = &self.broadcaster else {
-            return 0;
-        };
-        let broadcaster = self.shared.name_in_ledger(broadcaster.as_str());
+        if media == MediaKind::Video {
+            self.end_replaced(frame, now);
+        }
         let mut skipped = 0;
         for connection in self.connections.values_mut() {
             let Some(handle) = &connection.handle else {
@@ -206,7 +232,7 @@ impl Fanout {
                         self.shared.progress.announce(&self.shared.progress.streaming);
                     }
                     self.shared.ledger.write(LedgerEntry::Open {
-                        broadcaster: broadcaster.to_owned(),
+                        broadcaster: connection.broadcaster.clone(),
                         viewer: connection.name.clone(),
                         media,
                         first: frame.index,
@@ -230,7 +256,7 @@ impl Fanout {
             if sent == Err(EngineError::Busy) {
                 skipped += 1;
                 self.shared.ledger.write(LedgerEntry::Skip {
-                    broadcaster: broadcaster.to_owned(),
+                    broadcaster: connection.broadcaster.clone(),
                     viewer: connection.name.clone(),
                     media,
                     index: frame.index,
@@ -240,17 +266,67 @@ impl Fanout {
         skipped
     }
 
-    /// A viewer has left: its connection closes.
-    pub(super) fn viewer_left(&mut self, viewer: &PeerId) {
-        if let Some(id) = self.by_viewer.remove(viewer) {
-            self.close_span(id);
+    /// Ends the connections whose successors begin with this frame, before the ledger calls these the same.
+    fn end_replaced(&mut self, frame: &EncodedFrame, now: Instant) {
+        let begins = |connection: &Connection| connection.phase.video == Phase::AwaitingKeyFrame && frame.key;
+        let mut beginning = self.connections.values_mut().filter(|next| begins(next));
+        let replaced: Vec<ConnectionId> = beginning
+            .by_ref()
+            .filter_map(|next| next.replaces.take())
+            .collect();
+        replaced.into_iter().for_each(|id| self.end(id, now));
+    }
+
+    fn end(&mut self, id: ConnectionId, now: Instant) {
+        self.close_span(id);
+        self.ending.entry(id).or_insert(now + LINGER);
+    }
+
+    /// When the next connection is to be closed.
+    pub(super) fn next_end(&self) -> Option<Instant> {
+        self.ending.values().min().copied()
+    }
+
+    /// Closes every connection whose last frames have had their time to arrive.
+    pub(super) fn close_ended(&mut self, now: Instant) {
+        let due: Vec<ConnectionId> = self
+            .ending
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            self.ending.remove(&id);
             self.close_handle(id);
+        }
+    }
+
+    /// A viewer has left: its connection closes, and the one before it if that still goes on.
+    pub(super) fn viewer_left(&mut self, viewer: &PeerId) {
+        let mut next = self.by_viewer.remove(viewer);
+        while let Some(id) = next {
+            self.end(id, Instant::now());
+            let connection = self.connections.get_mut(&id);
+            next = connection.and_then(|connection| connection.replaces.take());
+        }
+    }
+
+    /// A connection does not carry anything any more. One of this stay is its viewer's to give up; nobody announces the
+    /// end of one from before.
+    pub(super) fn gone(&mut self, id: ConnectionId) {
+        if self
+            .connections
+            .get(&id)
+            .is_some_and(|connection| connection.stay < self.stay)
+        {
+            self.end(id, Instant::now());
         }
     }
 
     /// The engine closed a connection.
     pub(super) fn closed(&mut self, id: ConnectionId) {
         self.close_span(id);
+        self.ending.remove(&id);
         if let Some(connection) = self.connections.remove(&id)
             && self.by_viewer.get(&connection.viewer) == Some(&id)
         {
@@ -273,14 +349,14 @@ impl Fanout {
     }
 
     fn close_span(&mut self, id: ConnectionId) {
-        let (Some(connection), Some(broadcaster)) = (self.connections.get_mut(&id), &self.broadcaster) else {
+        let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
         for media in MediaKind::ALL {
             let phase = connection.phase.get_mut(media);
             if let Phase::Streaming { last } = *phase {
                 self.shared.ledger.write(LedgerEntry::Close {
-                    broadcaster: self.shared.name_in_ledger(broadcaster.as_str()).to_owned(),
+                    broadcaster: connection.broadcaster.clone(),
                     viewer: connection.name.clone(),
                     media,
                     last,

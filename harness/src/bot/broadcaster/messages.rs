@@ -44,7 +44,7 @@ impl BroadcasterBot {
             let now_us = self.shared.clock.us(now);
             if let Some(message) = self.record.data.next_to(viewer.as_str(), now_us) {
                 let command = EngineCommand::SendData(Bytes::from(message.encode()));
-                if let Err(error) = self.fanout.command(&viewer, command) {
+                if let Err(error) = self.fanout.tell(id, command) {
                     self.note_error(PeerErrorKind::Engine, format!("{viewer}: {error}"));
                 }
             }

@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+use crate::bot::line::Loss;
 use crate::bot::viewer::ChatLine;
 use crate::measure::data::DataLog;
 use crate::measure::distribution::Distribution;
@@ -55,7 +54,7 @@ pub(crate) struct BroadcasterRecord {
     pub(crate) packets_sent: u64,
     pub(crate) chat: Vec<ChatLine>,
     pub(crate) dial_error: Option<String>,
-    pub(crate) signaling_lost: Option<(Instant, String)>,
+    pub(crate) losses: Vec<Loss>,
     pub(crate) errors: Vec<PeerError>,
     /// Why its source gave no more frames.
     pub(crate) source_error: Option<String>,

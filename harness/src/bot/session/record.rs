@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Until;
 use super::sound::SoundRecord;
 use super::video::VideoRecord;
+use super::{Until, span_of};
 use crate::engine::ConnectionStats;
 use crate::measure::av_sync::AvSync;
 use crate::measure::data::DataLog;
@@ -21,6 +21,8 @@ use crate::media::verify::{Tally, Verifier};
 pub(crate) struct SessionRecord {
     pub(crate) broadcaster: String,
     pub(crate) viewer: String,
+    /// Connections of the same names in the ledger that were opened before.
+    pub(crate) before: PerMedia<usize>,
     /// A server sends on what the broadcaster sent to it, from whenever the viewer came.
     pub(crate) sent_on: bool,
     /// The viewer left after these frames were handed over; later ones are not expected.
@@ -43,7 +45,12 @@ impl SessionRecord {
     /// The final counts, once the ledger knows the last frames that were handed over.
     pub(crate) fn tallies(self, ledger: &Ledger) -> PerMedia<Tally> {
         let span = |media, verifier: &Verifier| {
-            let span = ledger.track(media).span(&self.broadcaster, &self.viewer)?;
+            let span = span_of(
+                ledger.track(media),
+                (&self.broadcaster, &self.viewer),
+                *self.before.get(media),
+                self.sent_on,
+            )?;
             if !self.sent_on {
                 return Some(span);
             }

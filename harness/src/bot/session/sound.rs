@@ -16,7 +16,7 @@ use crate::measure::mute::MuteWatch;
 use crate::measure::sound::{HeardPacket, MUTED_AUDIBLE_DBFS, SoundTally};
 use crate::measure::tone::{MAX_OFF_PITCH, TONE_HZ, ToneTally};
 use crate::media::kind::MediaKind;
-use crate::media::ledger::{LedgerFrame, LedgerTrack};
+use crate::media::ledger::{LedgerFrame, Span};
 use crate::media::opus::{OPUS_LOOKAHEAD, OPUS_RATE, OpusDecoder};
 use crate::media::reassemble::ReceivedFrame;
 use crate::media::verify::{Arrived, Judgement, Verifier};
@@ -133,7 +133,7 @@ impl SoundTrack {
         {
             let ledger = context.shared.ledger.lock();
             let sent = ledger.track(MediaKind::Audio);
-            note_opening(&mut self.verifier, sent, context.names());
+            note_opening(&mut self.verifier, context.span(sent, MediaKind::Audio));
             self.verifier.frame(arrived, sent, &mut self.judged);
         }
         self.note_judgements(context);
@@ -158,11 +158,8 @@ impl SoundTrack {
         {
             let ledger = context.shared.ledger.lock();
             self.verifier.set_clock_offset(clock_offset_us);
-            note_opening(
-                &mut self.verifier,
-                ledger.track(MediaKind::Audio),
-                context.names(),
-            );
+            let sent = ledger.track(MediaKind::Audio);
+            note_opening(&mut self.verifier, context.span(sent, MediaKind::Audio));
             self.verifier
                 .ledger_grew(ledger.track(MediaKind::Audio), &mut self.judged);
         }
@@ -226,14 +223,8 @@ impl SoundTrack {
     }
 
     /// Whether everything up to `until`, or up to the last packet handed over, has arrived.
-    pub(super) fn drained(
-        &self,
-        sent: &LedgerTrack,
-        (broadcaster, viewer): (&str, &str),
-        until: Option<u32>,
-        known: bool,
-    ) -> bool {
-        let Some(span) = sent.span(broadcaster, viewer) else {
+    pub(super) fn drained(&self, span: Option<Span>, until: Option<u32>, known: bool) -> bool {
+        let Some(span) = span else {
             // A stream without sound has nothing to wait for.
             return known || self.packets == 0;
         };

@@ -15,7 +15,7 @@ use crate::measure::freeze::{FreezeDetector, Freezes};
 use crate::measure::mute::MuteWatch;
 use crate::measure::quality::QualityTally;
 use crate::media::kind::MediaKind;
-use crate::media::ledger::{LedgerFrame, LedgerTrack};
+use crate::media::ledger::{LedgerFrame, Span};
 use crate::media::reassemble::ReceivedFrame;
 use crate::media::rtp_time::VIDEO_CLOCK_RATE;
 use crate::media::verify::{Arrived, Judgement, Verifier};
@@ -146,7 +146,7 @@ impl VideoTrack {
         {
             let ledger = shared.ledger.lock();
             let sent = ledger.track(MediaKind::Video);
-            note_opening(&mut self.verifier, sent, context.names());
+            note_opening(&mut self.verifier, context.span(sent, MediaKind::Video));
             self.verifier.frame(arrived, sent, &mut self.judged);
         }
         let paused = self.sender_paused(&frame);
@@ -208,11 +208,8 @@ impl VideoTrack {
         {
             let ledger = context.shared.ledger.lock();
             self.verifier.set_clock_offset(clock_offset_us);
-            note_opening(
-                &mut self.verifier,
-                ledger.track(MediaKind::Video),
-                context.names(),
-            );
+            let sent = ledger.track(MediaKind::Video);
+            note_opening(&mut self.verifier, context.span(sent, MediaKind::Video));
             self.verifier
                 .ledger_grew(ledger.track(MediaKind::Video), &mut self.judged);
         }
@@ -307,14 +304,8 @@ impl VideoTrack {
     }
 
     /// Whether everything up to `until`, or up to the last frame handed over, has arrived and is decoded.
-    pub(super) fn drained(
-        &self,
-        sent: &LedgerTrack,
-        (broadcaster, viewer): (&str, &str),
-        until: Option<u32>,
-        known: bool,
-    ) -> bool {
-        let Some(span) = sent.span(broadcaster, viewer) else {
+    pub(super) fn drained(&self, span: Option<Span>, until: Option<u32>, known: bool) -> bool {
+        let Some(span) = span else {
             return known && self.frames == 0;
         };
         let Some(last) = awaited(span, until) else {

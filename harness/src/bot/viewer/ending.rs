@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use greenroom_signaling::{ClientEvents, Command};
+use greenroom_signaling::Command;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -25,6 +25,22 @@ pub(super) struct Ending {
     pub(super) deadline: Instant,
     /// Frames handed over after these are not waited for.
     pub(super) until: Until,
+}
+
+/// A session that another one has followed.
+#[derive(Debug)]
+pub(super) struct Draining {
+    pub(super) session: Session,
+    /// Frames handed over after these are not waited for.
+    until: Until,
+    /// How long it is waited for; `None` while it goes on, because nothing has come by its successor yet.
+    deadline: Option<Instant>,
+}
+
+impl Draining {
+    fn is_done(&self) -> bool {
+        self.session.drained(self.until) || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
 }
 
 impl ViewerBot {
@@ -59,27 +75,52 @@ impl ViewerBot {
     /// Makes room for another session: what the one before is still awaiting it may go on to await.
     pub(super) fn let_drain(&mut self) {
         self.end_draining();
-        match (self.session.take(), self.session_ends_by.take()) {
-            (Some(session), Some(deadline)) => self.draining = Some((session, deadline)),
-            (session, _) => {
-                self.session = session;
-                self.end_session(Until::default());
-            }
+        self.session_ends_by = None;
+        self.draining = self.session.take().map(|session| Draining {
+            session,
+            until: Until::default(),
+            deadline: None,
+        });
+    }
+
+    /// What is still to come by the session before this one, once something has come by this one: whoever sends may not
+    /// know of the end of the one before, and goes on sending.
+    fn replace(&mut self) {
+        let streams = |session: &Session| session.first_key_at().is_some();
+        if !self.session.as_ref().is_some_and(streams) {
+            return;
+        }
+        let (until, deadline) = (self.newest_sent(), Instant::now() + self.drain());
+        if let Some(draining) = self
+            .draining
+            .as_mut()
+            .filter(|draining| draining.deadline.is_none())
+        {
+            draining.until = until;
+            draining.deadline = Some(deadline);
         }
     }
 
     fn end_draining(&mut self) {
-        if let Some((session, _)) = self.draining.take() {
-            self.keep(session, Until::default());
+        if let Some(Draining {
+            session,
+            until,
+            deadline,
+        }) = self.draining.take()
+        {
+            let until = if deadline.is_some() {
+                until
+            } else {
+                self.newest_sent()
+            };
+            self.keep(session, until);
         }
     }
 
     /// Ends the session of a broadcaster that has left, once everything that it sent is here.
     pub(super) fn end_left_session(&mut self) {
-        let done = self.draining.as_ref().is_some_and(|(session, deadline)| {
-            session.drained(Until::default()) || Instant::now() >= *deadline
-        });
-        if done {
+        self.replace();
+        if self.draining.as_ref().is_some_and(Draining::is_done) {
             self.end_draining();
         }
         let Some(deadline) = self.session_ends_by else {
@@ -89,12 +130,24 @@ impl ViewerBot {
             .session
             .as_ref()
             .is_none_or(|session| session.drained(Until::default()));
-        if drained || Instant::now() >= deadline {
+        if drained {
+            return self.end_session(Until::default());
+        }
+        let now = Instant::now();
+        if now < deadline {
+            return;
+        }
+        // A broadcaster that has lost its signaling is said to have left, and goes on sending until it is back.
+        let flows = self.session.as_ref().is_some_and(|session| session.flows(now));
+        if flows {
+            self.session_ends_by = Some(now + self.drain());
+        } else {
             self.end_session(Until::default());
         }
     }
 
     pub(super) fn begin_ending(&mut self, end: ViewerEnd, until: Until) {
+        self.line.let_go();
         let deadline = Instant::now() + self.drain();
         self.ending.get_or_insert(Ending { end, deadline, until });
     }
@@ -117,11 +170,7 @@ impl ViewerBot {
     }
 
     /// Takes statistics, closes the connection and leaves the room, each under a deadline.
-    pub(super) async fn teardown(
-        &mut self,
-        incoming: &mut ClientEvents,
-        events: &mut mpsc::Receiver<EngineEvent>,
-    ) {
+    pub(super) async fn teardown(&mut self, events: &mut mpsc::Receiver<EngineEvent>) {
         let ending = self.ending.unwrap_or(Ending {
             end: ViewerEnd::Left,
             deadline: Instant::now(),
@@ -132,9 +181,7 @@ impl ViewerBot {
         self.set_live(false, Instant::now());
         self.end_draining();
         if ending.end == ViewerEnd::Killed {
-            if let Some(signaling) = self.signaling.take() {
-                signaling.abort();
-            }
+            self.line.vanish();
             return self.end_session(ending.until);
         }
         let deadline = Instant::now() + TEARDOWN;
@@ -149,9 +196,7 @@ impl ViewerBot {
             }
         }
         self.say(Command::Leave);
-        drop(self.signaling.take());
-        // The last event is the close: after it nothing of this bot is left on the server.
-        while let Ok(Some(_)) = tokio::time::timeout_at(deadline, incoming.next()).await {}
+        self.line.close(deadline).await;
     }
 
     async fn await_engine(

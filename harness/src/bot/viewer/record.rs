@@ -7,6 +7,7 @@ use std::time::Duration;
 use greenroom_signaling::RoomState;
 use tokio::time::Instant;
 
+use crate::bot::line::Loss;
 use crate::bot::session::SessionRecord;
 use crate::measure::arrivals::ArrivalFigures;
 use crate::measure::distribution::Distribution;
@@ -68,7 +69,7 @@ pub(crate) struct ViewerRecord {
     pub(crate) state: RoomState,
     pub(crate) state_at_join: Option<RoomState>,
     pub(crate) dial_error: Option<String>,
-    pub(crate) signaling_lost: Option<(Instant, String)>,
+    pub(crate) losses: Vec<Loss>,
     pub(crate) errors: Vec<PeerError>,
     /// Chat lines that it said.
     pub(crate) chat_said: u64,
@@ -101,7 +102,7 @@ impl ViewerRecord {
             state: RoomState::default(),
             state_at_join: None,
             dial_error,
-            signaling_lost: None,
+            losses: Vec::new(),
             errors: Vec::new(),
             arrivals: Vec::new(),
             chat_said: 0,

@@ -25,7 +25,8 @@ pub struct Span {
 pub struct LedgerTrack {
     frames: VecDeque<LedgerFrame>,
     by_content: HashMap<u64, Vec<u32>>,
-    spans: HashMap<(String, String), Span>,
+    /// By the names of both ends, in the order in which they were opened.
+    spans: HashMap<(String, String), Vec<Span>>,
 }
 
 impl LedgerTrack {
@@ -59,19 +60,23 @@ impl LedgerTrack {
             last: None,
             skipped: 0,
         };
-        self.spans.insert((broadcaster, viewer), span);
+        self.spans.entry((broadcaster, viewer)).or_default().push(span);
     }
 
     pub(super) fn skip(&mut self, broadcaster: String, viewer: String) {
-        if let Some(span) = self.spans.get_mut(&(broadcaster, viewer)) {
+        if let Some(span) = self.newest_span(broadcaster, viewer) {
             span.skipped += 1;
         }
     }
 
     pub(super) fn close(&mut self, broadcaster: String, viewer: String, last: u32) {
-        if let Some(span) = self.spans.get_mut(&(broadcaster, viewer)) {
+        if let Some(span) = self.newest_span(broadcaster, viewer) {
             span.last = Some(last);
         }
+    }
+
+    fn newest_span(&mut self, broadcaster: String, viewer: String) -> Option<&mut Span> {
+        self.spans.get_mut(&(broadcaster, viewer))?.last_mut()
     }
 
     /// The frame with this number, if it is still kept.
@@ -109,10 +114,15 @@ impl LedgerTrack {
         self.frames.back()
     }
 
-    /// The frames handed to a connection; `None` when none ever was.
+    /// The frames handed to the newest connection of these names; `None` when none ever was.
     pub fn span(&self, broadcaster: &str, viewer: &str) -> Option<Span> {
-        self.spans
-            .get(&(broadcaster.to_owned(), viewer.to_owned()))
-            .copied()
+        self.spans_of(broadcaster, viewer).last().copied()
+    }
+
+    /// The frames handed to connections of these names, in the order in which they were opened: a server that was
+    /// restarted may give names that it has given before.
+    pub fn spans_of(&self, broadcaster: &str, viewer: &str) -> &[Span] {
+        let names = (broadcaster.to_owned(), viewer.to_owned());
+        self.spans.get(&names).map_or(&[], Vec::as_slice)
     }
 }

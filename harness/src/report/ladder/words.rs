@@ -21,6 +21,10 @@ pub(super) fn mark(kind: &TraceKind) -> Option<(Option<u64>, String)> {
         TraceKind::SignalingClosed { reason } => {
             Some((None, format!("signaling closed: {}", clipped(reason, MAX_TEXT))))
         }
+        TraceKind::SignalingReconnecting { attempt, wait_us } => Some((
+            None,
+            format!("dials again in {} ms (attempt {attempt})", wait_us / 1_000),
+        )),
         TraceKind::LocalDescription { connection, sdp_type } => {
             of(connection, format!("made its {}", clipped(sdp_type, 20)))
         }
