@@ -5,7 +5,7 @@ mod support;
 
 use greenroom::measure::measured::SignalingLoss;
 use greenroom::{
-    Action, FindingKind, MemoryListener, Muting, Party, ReconnectSpec, Report, Run, Style, Verdict,
+    Action, FindingKind, MemoryListener, Muting, Party, ReconnectSpec, Report, Run, Severity, Style, Verdict,
 };
 use support::{errors, ms, only_error};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

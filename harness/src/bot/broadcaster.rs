@@ -182,7 +182,10 @@ impl BroadcasterBot {
                 },
                 heard = self.line.next() => match heard {
                     Heard::Event(event) => self.on_signaling(event.at, event.event),
-                    Heard::Reopened => self.join_room(),
+                    Heard::Reopened => {
+                        self.fanout.forget_broadcaster();
+                        self.join_room();
+                    }
                 },
                 Some(event) = events.recv() => self.on_engine(event),
                 () = sleep_until(wake_at), if wake_at.is_some() => {}

@@ -40,8 +40,8 @@ pub(super) struct Fanout {
 
 struct Connection {
     viewer: PeerId,
-    /// What the broadcaster was called in the ledger when it was opened.
-    broadcaster: String,
+    /// What the broadcaster was called in the ledger when it was opened; `None` while it does not know.
+    broadcaster: Option<String>,
     /// In which stay of the broadcaster's it was opened.
     stay: u32,
     /// The connection of a broadcaster or viewer that came back, which goes on until this one streams.
@@ -88,8 +88,19 @@ impl Fanout {
     }
 
     pub(super) fn set_broadcaster(&mut self, id: PeerId) {
-        self.broadcaster = Some(id);
         self.stay += 1;
+        // A server may announce viewers before it has told the broadcaster its name.
+        let nameless = |connection: &&mut Connection| connection.broadcaster.is_none();
+        for connection in self.connections.values_mut().filter(nameless) {
+            connection.broadcaster = Some(self.shared.name_in_ledger(id.as_str()).to_owned());
+            connection.stay = self.stay;
+        }
+        self.broadcaster = Some(id);
+    }
+
+    /// The broadcaster is to enter the room again, and does not know yet what it will be called.
+    pub(super) fn forget_broadcaster(&mut self) {
+        self.broadcaster = None;
     }
 
     /// Opens a connection to a viewer and starts its offer.
@@ -123,11 +134,11 @@ impl Fanout {
         };
         let handle = self.shared.engine.connect(spec, self.events.clone())?;
         handle.send(EngineCommand::MakeOffer)?;
-        let broadcaster = self.broadcaster.as_ref().map_or("", PeerId::as_str);
+        let broadcaster = self.broadcaster.as_ref();
         let connection = Connection {
             name: viewer.as_str().to_owned(),
             viewer: viewer.clone(),
-            broadcaster: self.shared.name_in_ledger(broadcaster).to_owned(),
+            broadcaster: broadcaster.map(|id| self.shared.name_in_ledger(id.as_str()).to_owned()),
             stay: self.stay,
             replaces: self.by_viewer.get(&viewer).copied(),
             handle: Some(handle),
@@ -221,9 +232,13 @@ impl Fanout {
         }
         let mut skipped = 0;
         for connection in self.connections.values_mut() {
-            let Some(handle) = &connection.handle else {
+            let (Some(handle), Some(broadcaster)) = (&connection.handle, &connection.broadcaster) else {
                 continue;
             };
+            // Its sound begins with its pictures: until then both come by the one before.
+            if connection.replaces.is_some() {
+                continue;
+            }
             let phase = connection.phase.get_mut(media);
             match *phase {
                 Phase::Streaming { .. } => {}
@@ -232,7 +247,7 @@ impl Fanout {
                         self.shared.progress.announce(&self.shared.progress.streaming);
                     }
                     self.shared.ledger.write(LedgerEntry::Open {
-                        broadcaster: connection.broadcaster.clone(),
+                        broadcaster: broadcaster.clone(),
                         viewer: connection.name.clone(),
                         media,
                         first: frame.index,
@@ -256,7 +271,7 @@ impl Fanout {
             if sent == Err(EngineError::Busy) {
                 skipped += 1;
                 self.shared.ledger.write(LedgerEntry::Skip {
-                    broadcaster: connection.broadcaster.clone(),
+                    broadcaster: broadcaster.clone(),
                     viewer: connection.name.clone(),
                     media,
                     index: frame.index,
@@ -352,11 +367,13 @@ impl Fanout {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
+        // Nothing was handed to one without a name.
+        let broadcaster = connection.broadcaster.clone().unwrap_or_default();
         for media in MediaKind::ALL {
             let phase = connection.phase.get_mut(media);
             if let Phase::Streaming { last } = *phase {
                 self.shared.ledger.write(LedgerEntry::Close {
-                    broadcaster: connection.broadcaster.clone(),
+                    broadcaster: broadcaster.clone(),
                     viewer: connection.name.clone(),
                     media,
                     last,
