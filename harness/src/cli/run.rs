@@ -19,7 +19,8 @@ use crate::run::{Run, RunError};
 use crate::scenario::{Action, ExecSpec, RoleSelection, Scenario};
 
 /// Does the runs that the flags ask for; gives the worst exit code.
-pub(super) async fn run(args: RunArgs, given: &Given) -> u8 {
+pub(super) async fn run(mut args: RunArgs, given: &Given) -> u8 {
+    guess_dialect(&mut args, given);
     let plan = match Plan::of(&args, given) {
         Ok(plan) => plan,
         Err(message) => {
@@ -53,6 +54,18 @@ pub(super) async fn run(args: RunArgs, given: &Given) -> u8 {
         sum_up(&args, &reports);
     }
     code
+}
+
+/// Speaks what the URL makes most likely, unless somebody said what to speak.
+fn guess_dialect(args: &mut RunArgs, given: &Given) {
+    let guess = args.targets.iter().find_map(|target| DialectName::guess(target));
+    if let (false, Some(guess)) = (given.has("dialect"), guess) {
+        let _ = writeln!(
+            std::io::stderr(),
+            "speaking {guess}, by the URL; --dialect says otherwise"
+        );
+        args.dialect = guess.into();
+    }
 }
 
 async fn once(args: &RunArgs, plan: &Plan, number: u32) -> Result<Report, RunError> {

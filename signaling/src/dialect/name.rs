@@ -40,6 +40,20 @@ impl DialectName {
         Self::Whep,
     ];
 
+    /// What a server at this URL most likely speaks, as far as its address says: the port and path of Janus
+    /// (janus.transport.websockets.jcfg), or the path of Socket.IO.
+    pub fn guess(url: &str) -> Option<Self> {
+        let (_, rest) = url.split_once("://")?;
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let named = |name: &str| path.split('/').any(|part| part == name);
+        if named("socket.io") {
+            return Some(Self::SocketioRooms);
+        }
+        let janus = named("janus") || host.ends_with(":8188") || host.ends_with(":8989");
+        janus.then_some(Self::Janus)
+    }
+
     /// Whether it is spoken in HTTP exchanges and not in frames of a WebSocket.
     pub fn is_over_http(self) -> bool {
         matches!(self, Self::Whip | Self::Whep)
@@ -139,6 +153,21 @@ impl From<DialectName> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_that_says_nothing_is_no_guess() {
+        let guesses = [
+            ("ws://127.0.0.1:3000/", None),
+            ("ws://127.0.0.1:8188/", Some(DialectName::Janus)),
+            ("wss://example.org/janus?token=8188", Some(DialectName::Janus)),
+            ("ws://h/socket.io/?x=1", Some(DialectName::SocketioRooms)),
+            ("ws://h/janusz", None),
+            ("", None),
+        ];
+        for (url, expected) in guesses {
+            assert_eq!(DialectName::guess(url), expected, "{url}");
+        }
+    }
 
     #[test]
     fn every_name_is_read_as_it_is_written_and_others_are_refused_with_what_there_is() {
