@@ -51,7 +51,7 @@ impl Acme {
     }
 
     async fn peer(self: Arc<Self>, mut socket: WebSocket) {
-        let (sender, mut inbox) = mpsc::unbounded_channel::<serde_json::Value>();
+        let (sender, mut inbox) = mpsc::unbounded_channel::<Value>();
         let mut me = 0;
         loop {
             let frame = tokio::select! {

@@ -255,7 +255,8 @@ impl Dialer {
     }
 
     /// The same, in another protocol.
-    pub(crate) fn with_dialect(self, dialect: Spoken) -> Self {
+    pub(crate) fn with_dialect(self, dialect: impl Into<Spoken>) -> Self {
+        let dialect = dialect.into();
         Self { dialect, ..self }
     }
 

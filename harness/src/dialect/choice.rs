@@ -116,6 +116,12 @@ pub(crate) enum Spoken {
     File(Arc<DialectFile>),
 }
 
+impl From<DialectName> for Spoken {
+    fn from(name: DialectName) -> Self {
+        Self::BuiltIn(name)
+    }
+}
+
 impl Spoken {
     /// For a bot of this name.
     pub(crate) fn by(&self, me: &str) -> Result<Dialect, UnspokenDialect> {

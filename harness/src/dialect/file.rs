@@ -153,7 +153,11 @@ mod tests {
             "event = \"ignore\"",
             &["event = \"answer\"", "add one"],
         );
-        changed("event = \"joined\"", "event = \"ignore\"", &["no use for $peers"]);
+        changed(
+            "event = \"joined\"",
+            "event = \"ignore\"",
+            &["no [[receive]] has event = \"joined\""],
+        );
     }
 
     #[test]
