@@ -309,8 +309,10 @@ impl Checker {
             }
             Message::PeerJoined { id } => {
                 // Where the server gives no names, a peer that comes back has the one that it had.
-                let links = &mut self.bot(&label).links;
-                links.retain(|remote, link| remote != id || link.connection.is_none());
+                if self.is_unaddressed(&label) {
+                    let links = &mut self.bot(&label).links;
+                    links.retain(|remote, link| remote != id || link.connection.is_none());
+                }
                 let announced = &mut self.bot(&label).announced;
                 if announced.len() < MAX_NAMES {
                     announced.insert(id.clone(), at);

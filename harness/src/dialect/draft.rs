@@ -142,7 +142,9 @@ impl Session {
 
     /// The id of a connection is what the server first gave it, no other was given there, and others say or hear.
     fn find_ids(&mut self) {
-        let mut slots: Vec<((&str, String), BTreeMap<u64, &Value>)> = Vec::new();
+        /// A place in messages of one tag, and what stood there first on each connection.
+        type Slot<'a> = ((&'a str, String), BTreeMap<u64, &'a Value>);
+        let mut slots: Vec<Slot<'_>> = Vec::new();
         for one in self
             .messages
             .iter()

@@ -103,6 +103,7 @@ async fn pass<W: Write>(
     log: Arc<Log<W>>,
 ) -> Result<(), String> {
     let mut asked = None;
+    #[expect(clippy::result_large_err, reason = "the callback is the library's")]
     let look = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
         // The server has not chosen yet; what a client asks for first is what servers choose.
         let protocols = request.headers().get(SEC_WEBSOCKET_PROTOCOL);
