@@ -54,8 +54,9 @@ pub use report::{EXIT_INTERRUPTED, Ladder, REPORT_VERSION, Report, Simulated, St
 pub use run::{BroadcasterHandle, RunHandle, ViewerHandle};
 pub use run::{Environment, ExecError, IceError, LedgerFileError, MemoryListener, Run, RunError};
 pub use scenario::{
-    Action, AudioHole, AudioSource, Deadlines, DecodeSelection, ExecSpec, IceSpec, JoinSpec, MAX_VIEWERS,
-    MediaFault, MediaSpec, Muting, NetworkSpec, Party, PlantedDelays, ReconnectSpec, RoleSelection, RoomSpec,
-    Scenario, ScenarioError, ScenarioFileError, SignalingSpec, SourceFlaws, TimedAction, WireFaultSpec,
+    Action, AudioHole, AudioSource, CallSpec, CallStart, Deadlines, DecodeSelection, ExecSpec, IceSpec,
+    JoinSpec, MAX_VIEWERS, MediaFault, MediaSpec, Muting, NetworkSpec, Party, PlantedDelays, ReconnectSpec,
+    RoleSelection, RoomSpec, Scenario, ScenarioError, ScenarioFileError, SignalingSpec, SourceFlaws,
+    TimedAction, Topology, WireFaultSpec,
 };
 pub use seeds::seeds;

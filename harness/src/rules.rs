@@ -41,6 +41,8 @@ use crate::trace::{FrameWay, TraceEvent, TraceKind};
 
 pub use finding::{Cause, CauseKind, Diagnosis, EventRef, RuleFinding};
 
+/// How long an offer may have been at a peer's socket before the peer knows of it.
+const CROSSING_US: u64 = 5_000;
 /// Findings that are kept; more are counted.
 const MAX_FINDINGS: usize = 1_000;
 /// Connections that a bot is remembered by.
@@ -271,6 +273,20 @@ impl Checker {
             }
             Message::Candidate { .. } => link.candidate_sent(&at),
             _ => {}
+        }
+        if bot.is_unaddressed {
+            // Of two peers that both offer, one may have another's offer at its socket and not know of it yet: glare.
+            let crossed = |finding: &&mut RuleFinding| {
+                let since = finding
+                    .cause
+                    .as_ref()
+                    .map(|cause| at.at_us.saturating_sub(cause.at_us));
+                finding.rule == "OA-03" && since.is_some_and(|since| since <= CROSSING_US)
+            };
+            found
+                .iter_mut()
+                .filter(crossed)
+                .for_each(|finding| finding.severity = Severity::Note);
         }
         if let Some(content) = message.content().map(|content| relay::digest(&content)) {
             for finding in &found {

@@ -3,6 +3,7 @@
 //! Owns the description and its validation. It starts nothing.
 
 mod action;
+mod call;
 mod disturbance;
 mod exec;
 mod fault;
@@ -24,6 +25,7 @@ use crate::net::model::{LinkSpec, NetworkFile, derive};
 use serial::millis;
 
 pub use action::{Action, Muting, Party, TimedAction};
+pub use call::{CallSpec, CallStart, Topology};
 pub use exec::ExecSpec;
 pub use fault::{AudioHole, MediaFault, PlantedDelays, SourceFlaws, WireFaultSpec};
 pub use file::ScenarioFileError;
@@ -48,6 +50,10 @@ pub struct Scenario {
     /// What the bots speak to the signaling server, and greenroom's own server to them: a name, or a file that
     /// ends in `.toml`. Default: native.
     pub dialect: DialectChoice,
+    /// Who sends to whom. Default: a broadcaster to viewers.
+    pub topology: Topology,
+    /// How a call begins, where the topology is one.
+    pub call: CallSpec,
     /// Rooms, each with its own broadcaster. Default: one room `greenroom` with four viewers.
     pub rooms: Vec<RoomSpec>,
     /// Which bots this process runs. Default: all.
@@ -90,6 +96,8 @@ impl Default for Scenario {
             seed: 1,
             exec: None,
             dialect: DialectChoice::default(),
+            topology: Topology::Broadcast,
+            call: CallSpec::default(),
             rooms: vec![RoomSpec::default()],
             role: RoleSelection::All,
             media: MediaSpec::default(),
@@ -267,6 +275,17 @@ impl Scenario {
     /// Time from when every viewer has joined until the stream stops.
     pub fn streamed(&self) -> Duration {
         self.warmup.saturating_add(self.duration)
+    }
+
+    /// Makes it a call of two, in a protocol that carries one: `relay`, where none was chosen that does.
+    pub fn make_call(&mut self) {
+        self.topology = Topology::Call;
+        if !self.dialect.is_for_two() {
+            self.dialect = DialectChoice::BuiltIn(greenroom_signaling::DialectName::Relay);
+        }
+        for room in &mut self.rooms {
+            room.viewers = 1;
+        }
     }
 
     /// Numbers of viewers of a room, those that join later included.

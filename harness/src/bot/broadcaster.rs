@@ -16,8 +16,6 @@ use greenroom_signaling::{Command, Event, Muted, MutedMedia, PeerId, Role, RoomI
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use self::fanout::Fanout;
-use self::stream::{Outbox, Position};
 use super::Shared;
 use super::line::{Heard, Line};
 use super::signaling::undecodable;
@@ -28,7 +26,9 @@ use crate::measure::measured::{PeerError, PeerErrorKind};
 use crate::scenario::{Muting, Party, RoleSelection};
 use crate::trace::TraceKind;
 
+pub(crate) use self::fanout::{Fanout, To};
 pub(crate) use self::record::{BroadcasterCommand, BroadcasterRecord, StreamPosition};
+pub(crate) use self::stream::Stream;
 
 /// How long a connection that gets no more frames is kept open for the last ones to arrive.
 const LINGER: Duration = Duration::from_millis(300);
@@ -80,39 +80,24 @@ pub(crate) async fn run(
         }
     };
     let (event_tx, mut events) = mpsc::channel(EVENT_CAPACITY);
-    let bitrate_bps = shared.scenario.media.bitrate_bps;
+    let ceiling_bps = shared.scenario.media.bitrate_bps;
     let mut bot = BroadcasterBot {
-        fanout: Fanout::new(Arc::clone(&shared), label.clone(), event_tx),
+        stream: Stream::new(Arc::clone(&shared), label.clone(), event_tx, sources, record),
         shared,
         label,
-        record,
         line,
-        sources,
-        video: Position::at(from.video_turn, from.video_index),
-        sound: Position::at(from.sound_index, from.sound_index),
-        outbox: Outbox::new(),
-        muted: Muted::default(),
         asked: Muted::default(),
         started,
         estimates: BTreeMap::new(),
-        bitrate_bps,
-        ceiling_bps: bitrate_bps,
+        ceiling_bps,
         messages: BTreeMap::new(),
-        live: true,
-        key_frame_wanted: false,
-        last_key_frame: None,
         leaving: None,
     };
     bot.join_room();
     bot.main_loop(&mut events, &mut commands).await;
     bot.teardown(&mut events).await;
-    bot.record.losses = bot.line.take_losses();
-    bot.record.next = StreamPosition {
-        video_turn: bot.video.next_turn,
-        video_index: bot.video.next_index,
-        sound_index: bot.sound.next_index,
-    };
-    (bot.record, bot.sources)
+    bot.stream.record.losses = bot.line.take_losses();
+    bot.stream.end()
 }
 
 async fn told_to_leave(commands: &mut mpsc::Receiver<BroadcasterCommand>) {
@@ -127,29 +112,18 @@ async fn told_to_leave(commands: &mut mpsc::Receiver<BroadcasterCommand>) {
 struct BroadcasterBot {
     shared: Arc<Shared>,
     label: String,
-    record: BroadcasterRecord,
     line: Line,
-    fanout: Fanout,
-    sources: Sources,
-    video: Position,
-    sound: Position,
-    outbox: Outbox,
-    muted: Muted,
+    stream: Stream,
     /// For which media a mute or unmute was asked of the server.
     asked: Muted,
     /// When it began to dial.
     started: Instant,
     /// What each viewer estimates that its path carries, in bits per second.
     estimates: BTreeMap<ConnectionId, u64>,
-    /// What the encoder is set to, in bits per second.
-    bitrate_bps: u32,
     /// What estimates may bring it to at the most.
     ceiling_bps: u32,
     /// When the next message is due on each open data channel.
     messages: BTreeMap<ConnectionId, Instant>,
-    live: bool,
-    key_frame_wanted: bool,
-    last_key_frame: Option<Instant>,
     leaving: Option<Instant>,
 }
 
@@ -162,10 +136,10 @@ impl BroadcasterBot {
         let mut commands_open = true;
         loop {
             let wake_at = [
-                self.next_turn(),
+                self.stream.next_turn(),
                 self.leaving,
                 self.next_message(),
-                self.fanout.next_end(),
+                self.stream.fanout.next_end(),
             ]
             .into_iter()
             .flatten()
@@ -183,7 +157,7 @@ impl BroadcasterBot {
                 heard = self.line.next() => match heard {
                     Heard::Event(event) => self.on_signaling(event.at, event.event),
                     Heard::Reopened => {
-                        self.fanout.forget_broadcaster();
+                        self.stream.fanout.forget_broadcaster();
                         self.join_room();
                     }
                 },
@@ -192,8 +166,8 @@ impl BroadcasterBot {
             }
             let now = Instant::now();
             self.say_on_data_channels(now);
-            self.fanout.close_ended(now);
-            if self.take_due(now) {
+            self.stream.fanout.close_ended(now);
+            if self.stream.take_due(now) {
                 // One frame a turn: an encoder that is too slow must not keep the rest of the bot waiting.
                 tokio::task::yield_now().await;
             }
@@ -228,27 +202,27 @@ impl BroadcasterBot {
 
     fn keep_error(&mut self, error: PeerError) {
         log::debug!("{}: {}", self.label, error.message);
-        if self.record.errors.len() < MAX_ERRORS {
-            self.record.errors.push(error);
+        if self.stream.record.errors.len() < MAX_ERRORS {
+            self.stream.record.errors.push(error);
         }
     }
 
     fn on_command(&mut self, command: BroadcasterCommand) {
         match command {
             BroadcasterCommand::Chat(text) => {
-                self.record.chat_said += 1;
+                self.stream.record.chat_said += 1;
                 self.say(Command::Chat { text });
             }
             BroadcasterCommand::Mute(muted, what) => self.mute(muted, what),
             BroadcasterCommand::Bitrate(bps) => {
                 self.ceiling_bps = bps;
-                self.set_bitrate(bps);
+                self.stream.set_bitrate(bps);
             }
             BroadcasterCommand::CutSignaling => self.line.cut(),
             BroadcasterCommand::StallSignaling(duration) => self.line.stall(duration),
             BroadcasterCommand::Stop => {
                 if !self.shared.scenario.flaws.ignores_stop {
-                    self.stop_stream();
+                    self.stream.stop_stream();
                 }
                 self.say(Command::Stop);
             }
@@ -266,10 +240,10 @@ impl BroadcasterBot {
         self.asked.audio |= what != Muting::Video;
         if !self.shared.scenario.flaws.ignores_mute {
             if what != Muting::Audio {
-                self.muted.video = muted;
+                self.stream.muted.video = muted;
             }
             if what != Muting::Video {
-                self.muted.audio = muted;
+                self.stream.muted.audio = muted;
             }
         }
         self.say(if muted {
@@ -288,15 +262,15 @@ impl BroadcasterBot {
         let most = u64::from(self.ceiling_bps);
         let least = self.estimates.values().copied().min().unwrap_or(most);
         let bps = least.clamp(MIN_BITRATE_BPS.min(most), most);
-        self.set_bitrate(u32::try_from(bps).unwrap_or(u32::MAX));
+        self.stream.set_bitrate(u32::try_from(bps).unwrap_or(u32::MAX));
     }
 
     fn begin_leaving(&mut self) {
         if self.leaving.is_none() {
-            self.record.stayed = self.started.elapsed();
+            self.stream.record.stayed = self.started.elapsed();
             self.line.let_go();
-            let streaming = self.fanout.is_streaming();
-            self.stop_stream();
+            let streaming = self.stream.fanout.is_streaming();
+            self.stream.stop_stream();
             let linger = if streaming { LINGER } else { Duration::ZERO };
             self.leaving = Some(Instant::now() + linger);
         }
@@ -305,16 +279,16 @@ impl BroadcasterBot {
     fn on_signaling(&mut self, at: Instant, event: Event) {
         match event {
             Event::Joined { id, peers, state, .. } => {
-                self.record.joined = true;
+                self.stream.record.joined = true;
                 // A room stays muted when its broadcaster leaves and returns; what has been asked for since then is
                 // still on its way to the server, and newer.
                 if !self.asked.video {
-                    self.muted.video = state.muted.video;
+                    self.stream.muted.video = state.muted.video;
                 }
                 if !self.asked.audio {
-                    self.muted.audio = state.muted.audio;
+                    self.stream.muted.audio = state.muted.audio;
                 }
-                self.fanout.set_broadcaster(id);
+                self.stream.fanout.set_broadcaster(id);
                 if self.line.joined(at) {
                     self.say_again(&state);
                 }
@@ -323,7 +297,7 @@ impl BroadcasterBot {
                 }
             }
             Event::PeerJoined { id, role } => self.greet(id, role),
-            Event::PeerLeft { id, .. } => self.fanout.viewer_left(&id),
+            Event::PeerLeft { id, .. } => self.stream.fanout.viewer_left(&id),
             Event::Description {
                 from: Some(from),
                 description,
@@ -350,8 +324,8 @@ impl BroadcasterBot {
                 );
             }
             Event::Chat { text, seq, .. } => {
-                if self.record.chat.len() < MAX_CHAT {
-                    self.record.chat.push(ChatLine { seq, text });
+                if self.stream.record.chat.len() < MAX_CHAT {
+                    self.stream.record.chat.push(ChatLine { seq, text });
                 }
             }
             Event::Error { code, message, .. } => {
@@ -373,8 +347,8 @@ impl BroadcasterBot {
     /// Back in the room, whose server may have forgotten what was said in it, or never heard it.
     fn say_again(&mut self, state: &RoomState) {
         let media = [
-            (self.muted.video, state.muted.video, MutedMedia::Video),
-            (self.muted.audio, state.muted.audio, MutedMedia::Audio),
+            (self.stream.muted.video, state.muted.video, MutedMedia::Video),
+            (self.stream.muted.audio, state.muted.audio, MutedMedia::Audio),
         ];
         for (muted, known, media) in media {
             match (muted, known) {
@@ -383,7 +357,7 @@ impl BroadcasterBot {
                 _ => {}
             }
         }
-        if !self.live && !state.stopped {
+        if !self.stream.live && !state.stopped {
             self.say(Command::Stop);
         }
     }
@@ -392,14 +366,14 @@ impl BroadcasterBot {
         if role != Role::Viewer {
             return;
         }
-        match self.fanout.connect(peer) {
-            Ok(()) => self.record.connections += 1,
+        match self.stream.fanout.connect(peer) {
+            Ok(()) => self.stream.record.connections += 1,
             Err(error) => self.note_error(PeerErrorKind::Engine, error.to_string()),
         }
     }
 
     fn command(&mut self, viewer: &PeerId, command: EngineCommand) {
-        if let Err(error) = self.fanout.command(viewer, command) {
+        if let Err(error) = self.stream.fanout.command(viewer, command) {
             self.note_error(PeerErrorKind::Engine, format!("{viewer}: {error}"));
         }
     }
@@ -408,17 +382,17 @@ impl BroadcasterBot {
         let at = event.at;
         if let EngineEventKind::Stats(stats) = &event.kind {
             // Statistics may come after the viewer has left.
-            self.record.packets_sent += stats.packets_sent;
+            self.stream.record.packets_sent += stats.packets_sent;
             return;
         }
-        let Some(viewer) = self.fanout.viewer_of(event.connection) else {
+        let Some(viewer) = self.stream.fanout.viewer_of(event.connection) else {
             return;
         };
         self.shared.trace_engine(&self.label, &event);
         let to = Some(viewer.clone());
         match event.kind {
             EngineEventKind::LocalDescription(description) => {
-                self.fanout.offered(event.connection, &description.sdp);
+                self.stream.fanout.offered(event.connection, &description.sdp);
                 self.say(Command::Description { to, description });
             }
             EngineEventKind::LocalCandidate(candidate) => self.say(Command::Candidate { to, candidate }),
@@ -430,11 +404,11 @@ impl BroadcasterBot {
             }
             EngineEventKind::Connection(ConnectionState::Connected) => self.on_connected(event.connection),
             EngineEventKind::Connection(ConnectionState::Failed | ConnectionState::Closed) => {
-                self.fanout.gone(event.connection);
+                self.stream.fanout.gone(event.connection);
             }
             EngineEventKind::KeyFrameRequested => {
-                self.record.key_frame_requests += 1;
-                self.key_frame_wanted = true;
+                self.stream.record.key_frame_requests += 1;
+                self.stream.key_frame_wanted = true;
                 self.shared
                     .trace
                     .at(at, &self.label, || TraceKind::KeyFrameRequested {
@@ -450,12 +424,13 @@ impl BroadcasterBot {
                 // Viewers of this process read the same clock; others read one that we do not know.
                 let offset = (self.shared.scenario.role == RoleSelection::All).then_some(0);
                 let at_us = self.shared.clock.us(at);
-                self.record
+                self.stream
+                    .record
                     .data
                     .received(viewer.as_str(), &message, at_us, offset);
             }
             EngineEventKind::Closed => {
-                self.fanout.closed(event.connection);
+                self.stream.fanout.closed(event.connection);
                 self.estimates.remove(&event.connection);
                 self.messages.remove(&event.connection);
             }
@@ -472,15 +447,15 @@ impl BroadcasterBot {
     }
 
     fn on_connected(&mut self, connection: ConnectionId) {
-        self.fanout.connected(connection);
-        self.key_frame_wanted = true;
-        self.start_stream(Instant::now());
+        self.stream.fanout.connected(connection);
+        self.stream.key_frame_wanted = true;
+        self.stream.start_stream(Instant::now());
     }
 
     /// Takes statistics, closes every connection and leaves the room, each under a deadline.
     async fn teardown(&mut self, events: &mut mpsc::Receiver<EngineEvent>) {
         let deadline = Instant::now() + TEARDOWN;
-        let mut open = self.fanout.close_all();
+        let mut open = self.stream.fanout.close_all();
         while open > 0 {
             match tokio::time::timeout_at(deadline, events.recv()).await {
                 Ok(Some(event)) => {

@@ -6,10 +6,12 @@
 pub(crate) mod access;
 mod backoff;
 pub(crate) mod broadcaster;
+pub(crate) mod caller;
 pub(crate) mod dial;
 mod engine_events;
 pub(crate) mod line;
 mod naming;
+mod negotiation;
 pub(crate) mod pace;
 pub(crate) mod reference;
 pub(crate) mod session;

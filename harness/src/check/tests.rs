@@ -32,6 +32,7 @@ fn healthy() -> Measured {
         data: None,
         viewers,
         broadcasters: Vec::new(),
+        callers: Vec::new(),
         join: Vec::new(),
         delays: Delays::default(),
         fanout_skew: None,

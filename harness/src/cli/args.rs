@@ -21,7 +21,7 @@ use super::rule::RuleCommand;
 use super::trace::TraceCommand;
 use crate::dialect::DialectChoice;
 use crate::media::codec::Codec;
-use crate::scenario::{AudioSource, DecodeSelection, RoleSelection, WireFaultSpec};
+use crate::scenario::{AudioSource, CallStart, DecodeSelection, RoleSelection, Topology, WireFaultSpec};
 
 /// Tests live WebRTC streaming without a browser.
 #[derive(Debug, Parser)]
@@ -107,6 +107,14 @@ pub(super) struct RunArgs {
         value_name = "NAME|FILE.toml"
     )]
     pub(super) dialect: DialectChoice,
+
+    /// Who sends to whom: a broadcaster to viewers, or two peers to each other, over relay unless --dialect says another
+    #[arg(long, env = "GREENROOM_TOPOLOGY", default_value = "broadcast", value_name = "broadcast|call", value_parser = parse_topology)]
+    pub(super) topology: Topology,
+
+    /// How a call begins: the first peer offers, or both do at once
+    #[arg(long, env = "GREENROOM_CALL_START", default_value = "sequential", value_name = "sequential|simultaneous", value_parser = parse_call_start)]
+    pub(super) call_start: CallStart,
 
     /// Room in which the bots meet
     #[arg(
@@ -466,6 +474,22 @@ fn parse_bitrate(text: &str) -> Result<u32, String> {
     match bps {
         Some(bps) if bps <= f64::from(u32::MAX) => Ok(bps.round() as u32),
         _ => Err("write it as bits per second, such as 800k or 2M".to_owned()),
+    }
+}
+
+fn parse_topology(text: &str) -> Result<Topology, String> {
+    match text {
+        "broadcast" => Ok(Topology::Broadcast),
+        "call" => Ok(Topology::Call),
+        _ => Err("write broadcast or call".to_owned()),
+    }
+}
+
+fn parse_call_start(text: &str) -> Result<CallStart, String> {
+    match text {
+        "sequential" => Ok(CallStart::Sequential),
+        "simultaneous" => Ok(CallStart::Simultaneous),
+        _ => Err("write sequential or simultaneous".to_owned()),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::media::codec::Codec;
 use crate::net::model::{AccessSpec, LinkSpec, NatKind, NetworkFile, NetworkPreset};
 use crate::report::Report;
 use crate::run::{Run, RunError};
-use crate::scenario::{Action, ExecSpec, RoleSelection, Scenario};
+use crate::scenario::{Action, ExecSpec, RoleSelection, Scenario, Topology};
 
 /// Does the runs that the flags ask for; gives the worst exit code.
 pub(super) async fn run(mut args: RunArgs, given: &Given) -> u8 {
@@ -238,7 +238,7 @@ fn without_file(args: &RunArgs) -> Result<Scenario, String> {
             let mut timeline = Scenario::default_timeline(args.warmup, args.duration);
             let dialect = args.dialect.read().map_err(|error| error.to_string())?;
             timeline.retain(|timed| match timed.action {
-                Action::Chat { .. } => dialect.has_chat(),
+                Action::Chat { .. } => dialect.has_chat() && args.topology == Topology::Broadcast,
                 // A file pauses while it is muted, which is a freeze to viewers that nobody tells.
                 Action::Mute(_) | Action::Unmute(_) => dialect.says_muted() || args.codec != Codec::Vp8,
                 _ => true,
@@ -276,6 +276,13 @@ fn over(mut scenario: Scenario, args: &RunArgs, counts: impl Fn(&str) -> bool) -
             room.viewers = args.viewers;
         }
     });
+    set("topology", &mut || {
+        scenario.topology = args.topology;
+        if args.topology == Topology::Call {
+            scenario.make_call();
+        }
+    });
+    set("call_start", &mut || scenario.call.start = args.call_start);
     let media = &mut scenario.media;
     set("codec", &mut || media.codec = args.codec);
     set("video", &mut || media.video.clone_from(&args.video));

@@ -291,8 +291,8 @@ pub enum EngineError {
     Busy,
 }
 
-/// Commands one connection; dropping it closes the connection.
-#[derive(Debug)]
+/// Commands one connection; dropping the last clone closes the connection.
+#[derive(Clone, Debug)]
 pub struct ConnectionHandle {
     commands: mpsc::Sender<EngineCommand>,
 }

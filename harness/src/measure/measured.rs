@@ -61,6 +61,9 @@ pub struct Measured {
     pub viewers: Vec<ViewerFigures>,
     /// Each stay of each broadcaster.
     pub broadcasters: Vec<BroadcasterFigures>,
+    /// The peers of a call; empty where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub callers: Vec<CallerFigures>,
     /// Time to each phase of the join, over all viewers.
     pub join: Vec<PhaseFigures>,
     /// Delays on the path of a frame.
@@ -300,6 +303,37 @@ pub struct RtpFigures {
     pub pli_count: Option<u64>,
     /// Payload bits per second from the first key frame, or the first sound packet, on.
     pub bitrate_bps: Option<f64>,
+}
+
+/// How one peer of a call came to an agreement with the other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallerFigures {
+    /// `caller-1` or `caller-2`.
+    pub label: String,
+    /// Whether it takes its own offer back when both have offered.
+    pub polite: bool,
+    /// Offers that it signaled.
+    pub offers: u32,
+    /// Offers of the other one that came while one of its own was open: glare.
+    pub collisions: u32,
+    /// Offers of its own that it took back.
+    pub rolled_back: u32,
+    /// From the moment at which both were in and began until offer and answer were first agreed on, in milliseconds; absent
+    /// when they never were.
+    pub stable_ms: Option<f64>,
+}
+
+impl CallerFigures {
+    pub(crate) fn new(label: String, polite: bool) -> Self {
+        Self {
+            label,
+            polite,
+            offers: 0,
+            collisions: 0,
+            rolled_back: 0,
+            stable_ms: None,
+        }
+    }
 }
 
 /// A signaling connection that ended although the bot did not ask it to.

@@ -63,6 +63,7 @@ fn write_table(out: &mut String, report: &Report, style: Style) -> std::fmt::Res
     delays(out, report)?;
     perception::write(out, report)?;
     streams(out, report)?;
+    call(out, report)?;
     signaling(out, report)?;
     server(out, report)?;
     generator(out, report)?;
@@ -299,6 +300,27 @@ fn network(out: &mut String, links: &[LinkFigures]) -> std::fmt::Result {
         sum(|counts| counts.corrupted),
         sum(|counts| counts.reordered)
     )
+}
+
+/// How the two peers of a call came to an agreement.
+fn call(out: &mut String, report: &Report) -> std::fmt::Result {
+    for (number, caller) in report.measured.callers.iter().enumerate() {
+        let stable = match caller.stable_ms {
+            Some(ms) => format!("stable after {ms:.1} ms"),
+            None => "never stable".to_owned(),
+        };
+        writeln!(
+            out,
+            "{:<12} {}, {}: {stable}; {} offers, {} collided with one of its own, {} taken back",
+            if number == 0 { "call" } else { "" },
+            caller.label,
+            if caller.polite { "polite" } else { "impolite" },
+            caller.offers,
+            caller.collisions,
+            caller.rolled_back
+        )?;
+    }
+    Ok(())
 }
 
 /// How often signaling was lost, if it was, and how long it was away.

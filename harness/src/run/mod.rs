@@ -37,8 +37,9 @@ use crate::media::codec::Codec;
 use crate::net::model::LinkSpec;
 use crate::report::Report;
 use crate::scenario::{
-    Action, AudioSource, DecodeSelection, ExecSpec, IceSpec, MediaFault, PlantedDelays, ReconnectSpec,
-    RoleSelection, Scenario, ScenarioError, SignalingSpec, SourceFlaws, TimedAction, WireFaultSpec,
+    Action, AudioSource, CallSpec, DecodeSelection, ExecSpec, IceSpec, MediaFault, PlantedDelays,
+    ReconnectSpec, RoleSelection, Scenario, ScenarioError, SignalingSpec, SourceFlaws, TimedAction,
+    WireFaultSpec,
 };
 
 pub use environment::Environment;
@@ -458,6 +459,14 @@ impl Run {
     /// Adds what happens to signaling frames between bots and server, drawn from the scenario's seed.
     pub fn signaling_faults(mut self, faults: SignalingSpec) -> Self {
         self.scenario.network.signaling.push(faults);
+        self
+    }
+
+    /// A call of two, who both send, in place of a broadcast: over `relay`, unless the dialect is another one for two.
+    /// [`Scenario::call`](crate::Scenario) says how it begins.
+    pub fn call(mut self, call: CallSpec) -> Self {
+        self.scenario.make_call();
+        self.scenario.call = call;
         self
     }
 

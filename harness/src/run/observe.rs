@@ -36,6 +36,7 @@ pub(super) fn sum_up(
     let mut pacing = Distribution::default();
     let mut viewers = Vec::new();
     let mut broadcasters = Vec::new();
+    let mut callers = Vec::new();
     let mut joins = Vec::new();
     let mut comparable = true;
     let mut sound_announced = false;
@@ -60,6 +61,7 @@ pub(super) fn sum_up(
         comparable &= has_comparable_clock(shared);
         sound_announced |= announces_sound(shared);
         data.add(&room);
+        callers.extend(room.callers);
         for record in room.broadcaster_records {
             pacing.merge(&record.pacing_error);
             generator.skipped_frames += record.skipped_frames;
@@ -67,7 +69,7 @@ pub(super) fn sum_up(
         }
         for record in room.viewer_records {
             joins.push(record.join.clone());
-            viewers.push(viewer(shared, record, &mut heard));
+            viewers.push(viewer(&room.watched, record, &mut heard));
         }
     }
     generator.pacing_error = pacing.summary();
@@ -108,6 +110,7 @@ pub(super) fn sum_up(
         },
         viewers,
         broadcasters,
+        callers,
         fanout_skew: skew.summary(),
         server_ended: None,
         server_process: None,

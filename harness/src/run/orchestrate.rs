@@ -23,7 +23,7 @@ use crate::measure::health::{GeneratorHealth, HealthSampler};
 use crate::measure::measured::ServerEnded;
 use crate::report::Report;
 use crate::rules::RuleFinding;
-use crate::scenario::{Action, RoleSelection, Scenario, TimedAction};
+use crate::scenario::{Action, RoleSelection, Scenario, TimedAction, Topology};
 
 /// How long one role waits for the other one to be started in its own process.
 const WAIT_FOR_OTHER_ROLE: Duration = Duration::from_secs(60);
@@ -67,6 +67,9 @@ impl Prepared {
         if let Some(health) = &health {
             health.read_sockets();
         }
+        for room in &self.rooms {
+            room.begin_end();
+        }
         for room in &mut self.rooms {
             room.end().await?;
         }
@@ -87,6 +90,12 @@ impl Prepared {
     fn start_bots(&mut self, now: Instant) -> Instant {
         let join = &self.scenario.join;
         let mut last = now;
+        if self.scenario.topology == Topology::Call {
+            for room in &mut self.rooms {
+                room.start_caller(|number| number <= 2);
+            }
+            return last;
+        }
         for (room, spec) in self.rooms.iter_mut().zip(&self.scenario.rooms) {
             if self.scenario.role != RoleSelection::Viewers {
                 room.start_broadcaster(now + join.broadcaster_delay);
@@ -113,12 +122,16 @@ impl Prepared {
         last_start: Instant,
         orders: &mut mpsc::Receiver<Order>,
     ) -> Ended {
-        let expected: u64 = self
-            .scenario
-            .rooms
-            .iter()
-            .map(|room| u64::from(room.viewers))
-            .sum();
+        let expected: u64 = match self.scenario.topology {
+            // Both watch.
+            Topology::Call => 2,
+            Topology::Broadcast => self
+                .scenario
+                .rooms
+                .iter()
+                .map(|room| u64::from(room.viewers))
+                .sum(),
+        };
         let limit = self.scenario.deadlines.join + self.scenario.join.broadcaster_delay;
         let deadline = match self.scenario.role {
             RoleSelection::All => last_start.max(started) + limit,

@@ -13,6 +13,7 @@ use super::ledger_file::{LedgerFile, LedgerFollower};
 use super::room::RoomRun;
 use super::server::{BroughtServer, Meeting};
 use super::{CallersEngine, ExecError, Run, RunError, Target};
+use crate::bot::caller::Together;
 use crate::bot::reference::{self, Reference};
 use crate::bot::source::Sources;
 use crate::bot::{Figures, LedgerHandle, Progress, Shared};
@@ -26,7 +27,7 @@ use crate::net::model::NetworkFile;
 use crate::net::ports::Ports;
 #[cfg(feature = "sim")]
 use crate::net::sim::SimNet;
-use crate::scenario::{Action, AudioSource, DecodeSelection, RoleSelection, Scenario};
+use crate::scenario::{Action, AudioSource, DecodeSelection, RoleSelection, RoomSpec, Scenario, Topology};
 use crate::trace::{Recorder, Trace};
 
 /// A run that is ready to start.
@@ -148,13 +149,12 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         .filter_map(|spec| Some((spec.viewer, crate::fault::wire::find(&spec.name)?)))
         .collect();
     let several = scenario.rooms.len() > 1;
-    let rooms = scenario
-        .rooms
-        .iter()
+    let rooms: Vec<RoomRun> = ledgers_of(&scenario)
         .zip(sources)
         .enumerate()
         .map(|(number, (room, sources))| {
             let clip = reference::identity(&scenario.media, scenario.seed, stream_of(number));
+            let is_call = scenario.topology == Topology::Call;
             let shared = Shared {
                 scenario: Arc::clone(&scenario),
                 room: room.name.clone(),
@@ -163,7 +163,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
                 engine: Arc::clone(&engine),
                 dialer: dialer.clone(),
                 // Each room has its own stream and so its own ledger; a ledger file goes with a single room.
-                ledger: if several {
+                ledger: if several || is_call {
                     own_ledger(&scenario, &clip, frame_rate, clock)
                 } else {
                     ledger.clone()
@@ -173,7 +173,8 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
                 numbers: Mutex::default(),
                 #[cfg(feature = "sim")]
                 network: network.clone(),
-                room_number: number,
+                // Both halves of a call are one room of the network.
+                room_number: if is_call { 0 } else { number },
                 connections: AtomicU64::new(0),
                 dials: Mutex::default(),
                 restarted: Mutex::default(),
@@ -189,6 +190,10 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
             RoomRun::new(Arc::new(shared), sources)
         })
         .collect();
+    let rooms = match scenario.topology {
+        Topology::Broadcast => rooms,
+        Topology::Call => halves_of_call(rooms),
+    };
     Ok(Prepared {
         scenario,
         url: dialer.url().to_owned(),
@@ -272,13 +277,24 @@ fn refuse_what_cannot_be_said(
             ));
         }
     }
+    if scenario.topology == Topology::Call && !dialect.is_for_two() {
+        return Err(RunError::Unsupported(
+            "a call needs a protocol in which both may offer; use --dialect relay or socketio-relay",
+        ));
+    }
+    if scenario.topology == Topology::Call && scenario.role != RoleSelection::All {
+        return Err(RunError::Unsupported(
+            "both peers of a call are in one process; leave --role out",
+        ));
+    }
     if !dialect.names_rooms() && scenario.rooms.len() > 1 {
         return Err(RunError::Unsupported(
             "the dialect does not name rooms, so a server has one; leave one room in the scenario",
         ));
     }
     let most_viewers = scenario.rooms.iter().map(|room| scenario.viewers_of(room)).max();
-    if dialect.is_for_two() && most_viewers.is_some_and(|viewers| viewers > 1) {
+    let is_call = scenario.topology == Topology::Call;
+    if !is_call && dialect.is_for_two() && most_viewers.is_some_and(|viewers| viewers > 1) {
         return Err(RunError::Unsupported(
             "a server of this dialect gives every frame to everybody else, which works for two; use --viewers 1",
         ));
@@ -343,7 +359,7 @@ fn stream_of(room: usize) -> u8 {
 /// One source a room, for processes that broadcast.
 fn open_sources(scenario: &Scenario) -> Result<Vec<Option<Sources>>, RunError> {
     let mut sources = Vec::new();
-    for number in 0..scenario.rooms.len() {
+    for number in 0..ledgers_of(scenario).count() {
         sources.push(match scenario.role {
             RoleSelection::Viewers => None,
             // The stamp's stream number tells rooms apart to whoever looks at a picture.
@@ -353,6 +369,35 @@ fn open_sources(scenario: &Scenario) -> Result<Vec<Option<Sources>>, RunError> {
         });
     }
     Ok(sources)
+}
+
+/// Whose sending has a ledger of its own: each room's broadcaster, or each peer of a call, those among them that join
+/// although there are two already.
+fn ledgers_of(scenario: &Scenario) -> impl Iterator<Item = &RoomSpec> {
+    let each = match scenario.topology {
+        Topology::Broadcast => 1,
+        Topology::Call => {
+            let joins = scenario.timeline.iter();
+            2 + joins.filter(|timed| timed.action == Action::Join).count()
+        }
+    };
+    scenario
+        .rooms
+        .iter()
+        .flat_map(move |room| std::iter::repeat_n(room, each))
+}
+
+/// The peers of a call: the first watches the second, and everybody else the first.
+fn halves_of_call(halves: Vec<RoomRun>) -> Vec<RoomRun> {
+    let sent: Vec<_> = halves.iter().map(|half| Arc::clone(&half.shared)).collect();
+    let together = Together::default();
+    let numbered = halves.into_iter().zip(1_u32..);
+    numbered
+        .filter_map(|(half, number)| {
+            let watched = sent.get(usize::from(number == 1))?;
+            Some(half.of_call(number, Arc::clone(watched), Arc::clone(&together)))
+        })
+        .collect()
 }
 
 /// The pictures of a room as they were meant, where a viewer of this process is to compare them.

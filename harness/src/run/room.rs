@@ -13,8 +13,10 @@ use tokio::time::Instant;
 use super::RunError;
 use crate::bot::Shared;
 use crate::bot::broadcaster::{self, BroadcasterCommand, BroadcasterRecord, StreamPosition};
+use crate::bot::caller::{self, CallerOutcome, CallerSpec, Together};
 use crate::bot::source::Sources;
 use crate::bot::viewer::{self, ViewerCommand, ViewerRecord, ViewerSpec};
+use crate::measure::measured::CallerFigures;
 #[cfg(feature = "sim")]
 use crate::net::model::LinkOf;
 use crate::net::model::NetworkAction;
@@ -30,6 +32,11 @@ const END_DEADLINE: Duration = Duration::from_secs(10);
 /// A room and its bots.
 pub(super) struct RoomRun {
     pub(super) shared: Arc<Shared>,
+    /// What its viewers watch: in a call, what the other peer sends.
+    pub(super) watched: Arc<Shared>,
+    /// The peer of a call that sends here.
+    caller: Option<Caller>,
+    pub(super) callers: Vec<CallerFigures>,
     viewers: JoinSet<Option<ViewerRecord>>,
     /// A bot that panicked or did not end.
     broken: Option<String>,
@@ -58,10 +65,28 @@ impl Drop for BroadcasterTask {
     }
 }
 
+/// One peer of a call; it does not outlive its room.
+struct Caller {
+    spec: CallerSpec,
+    together: Together,
+    running: Option<(mpsc::Sender<BroadcasterCommand>, JoinHandle<CallerOutcome>)>,
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        if let Some((_, task)) = &self.running {
+            task.abort();
+        }
+    }
+}
+
 impl RoomRun {
     pub(super) fn new(shared: Arc<Shared>, sources: Option<Sources>) -> Self {
         let decode = shared.scenario.decode;
         Self {
+            watched: Arc::clone(&shared),
+            caller: None,
+            callers: Vec::new(),
             shared,
             viewers: JoinSet::new(),
             broken: None,
@@ -75,6 +100,102 @@ impl RoomRun {
             partitions: JoinSet::new(),
             viewer_records: Vec::new(),
             broadcaster_records: Vec::new(),
+        }
+    }
+
+    /// The half of a call in which this peer sends, and watches what is sent in another half.
+    pub(super) fn of_call(self, number: u32, watched: Arc<Shared>, together: Together) -> Self {
+        let decode = self.decode.includes(number);
+        let spec = CallerSpec { number, decode };
+        let running = None;
+        Self {
+            watched,
+            caller: Some(Caller {
+                spec,
+                together,
+                running,
+            }),
+            ..self
+        }
+    }
+
+    /// Starts the peer of a call that sends here, if it is one of these and has not started yet.
+    pub(super) fn start_caller(&mut self, which: impl Fn(u32) -> bool) {
+        let Some(caller) = &mut self.caller else { return };
+        if caller.running.is_some() || !which(caller.spec.number) {
+            return;
+        }
+        let Some(sources) = self.sources.take() else {
+            return;
+        };
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let (sending, receiving) = (Arc::clone(&self.shared), Arc::clone(&self.watched));
+        let together = Arc::clone(&caller.together);
+        let task = tokio::spawn(caller::run(
+            sending,
+            receiving,
+            caller.spec,
+            sources,
+            together,
+            inbox,
+        ));
+        caller.running = Some((commands, task));
+    }
+
+    fn tell_caller(&self, command: BroadcasterCommand) {
+        if let Some((commands, _)) = self.caller.as_ref().and_then(|caller| caller.running.as_ref()) {
+            let _ = commands.try_send(command);
+        }
+    }
+
+    /// Begins to end a call: its peers wait for each other's last frames.
+    pub(super) fn begin_end(&self) {
+        self.tell_caller(BroadcasterCommand::Leave);
+    }
+
+    /// Does what an action asks of this peer of a call.
+    fn act_in_call(&mut self, number: u32, action: &Action) {
+        let party = match number {
+            1 => Party::Broadcaster,
+            number => Party::Viewer(number - 1),
+        };
+        match action {
+            Action::Mute(what) => self.tell_caller(BroadcasterCommand::Mute(true, *what)),
+            Action::Unmute(what) => self.tell_caller(BroadcasterCommand::Mute(false, *what)),
+            Action::Bitrate { bps } => self.tell_caller(BroadcasterCommand::Bitrate(*bps)),
+            Action::Stop => self.tell_caller(BroadcasterCommand::Stop),
+            Action::CutSignaling { of } if *of == party => self.tell_caller(BroadcasterCommand::CutSignaling),
+            Action::StallSignaling { of, duration } if *of == party => {
+                self.tell_caller(BroadcasterCommand::StallSignaling(*duration));
+            }
+            Action::Chat { from, text } if *from == party => {
+                self.tell_caller(BroadcasterCommand::Chat(text.clone()));
+            }
+            Action::RestartServer { .. } => self.shared.note_server_restart(),
+            // Somebody else speaks to the call.
+            Action::Join => self.start_caller(|number| number > 2),
+            Action::Network(action) if number == 1 => self.act_on_network(action),
+            _ => {}
+        }
+    }
+
+    async fn end_caller(&mut self) {
+        self.begin_end();
+        let Some((_, mut task)) = self.caller.as_mut().and_then(|caller| caller.running.take()) else {
+            return;
+        };
+        match tokio::time::timeout(END_DEADLINE, &mut task).await {
+            Ok(Ok(outcome)) => {
+                self.broadcaster_records.push(outcome.sent);
+                self.viewer_records.push(outcome.seen);
+                self.callers.push(outcome.figures);
+                self.sources = Some(outcome.sources);
+            }
+            Ok(Err(error)) => self.broken = Some(format!("a caller bot ({error})")),
+            Err(_) => {
+                task.abort();
+                self.broken = Some("a caller bot".to_owned());
+            }
         }
     }
 
@@ -110,6 +231,9 @@ impl RoomRun {
 
     /// Whether every bot whose work this process does has already ended.
     pub(super) fn is_deserted(&mut self) -> bool {
+        if let Some(caller) = &self.caller {
+            return caller.running.as_ref().is_none_or(|(_, task)| task.is_finished());
+        }
         while let Some(ended) = self.viewers.try_join_next() {
             self.keep(ended);
         }
@@ -136,6 +260,9 @@ impl RoomRun {
             .now(&self.shared.label("run"), || TraceKind::Action {
                 action: action.clone(),
             });
+        if let Some(number) = self.caller.as_ref().map(|caller| caller.spec.number) {
+            return self.act_in_call(number, action);
+        }
         match action {
             Action::Chat {
                 from: Party::Broadcaster,
@@ -242,6 +369,7 @@ impl RoomRun {
             self.viewers.abort_all();
         }
         self.end_broadcaster().await;
+        self.end_caller().await;
         self.viewer_records.sort_by_key(|record| record.number);
         match self.broken.take() {
             Some(who) => Err(RunError::Stuck(who)),

@@ -29,6 +29,8 @@ pub struct Relay {
     /// The offer and its candidates, as long as nobody has heard them.
     kept: Vec<Output>,
     again_at: Option<Instant>,
+    /// The other one offers too, and may not have been there to hear ours: only an answer tells.
+    glare: bool,
     /// The last offer that came: one that is said again is no new one.
     last_offer: Option<String>,
 }
@@ -42,6 +44,7 @@ impl Relay {
             heard: false,
             kept: Vec::new(),
             again_at: None,
+            glare: false,
             last_offer: None,
         }
     }
@@ -88,6 +91,11 @@ impl Relay {
             | Command::Unmute { .. }
             | Command::Stop => return Ok(Vec::new()),
         };
+        if matches!(command, Command::Description { description, .. } if description.sdp_type == SdpType::Answer)
+        {
+            // Who answers has taken its own offer back.
+            self.forget_kept();
+        }
         if !self.heard {
             if matches!(command, Command::Description { description, .. } if description.sdp_type == SdpType::Offer)
             {
@@ -163,9 +171,15 @@ impl Relay {
             return Err("it has neither sdp nor candidate".to_owned());
         };
         let mut told = Vec::new();
+        match &event {
+            Event::Description { description, .. } if description.sdp_type == SdpType::Offer => {
+                self.glare |= !self.kept.is_empty();
+            }
+            Event::Description { .. } => self.forget_kept(),
+            _ if self.glare => {}
+            _ => self.forget_kept(),
+        }
         if !std::mem::replace(&mut self.heard, true) {
-            self.kept.clear();
-            self.again_at = None;
             if self.role == Some(Role::Viewer) {
                 told.push(Output::Event(Event::PeerJoined {
                     id: self.other(),
@@ -175,6 +189,13 @@ impl Relay {
         }
         told.push(Output::Event(event));
         Ok(told)
+    }
+
+    /// The other one has heard what was said.
+    fn forget_kept(&mut self) {
+        self.kept.clear();
+        self.again_at = None;
+        self.glare = false;
     }
 
     fn other(&self) -> PeerId {
@@ -264,6 +285,35 @@ mod tests {
         bot.decode(r#"{"candidate":{"candidate":"c"}}"#).unwrap();
         assert_eq!(bot.next_timeout(), None);
         assert_eq!(bot.timeout(now + 3 * SAY_AGAIN), []);
+    }
+
+    #[test]
+    fn an_offer_that_collides_with_another_is_said_again_until_one_of_them_is_answered() {
+        let now = Instant::now();
+        let their_offer = r#"{"type":"offer","sdp":{"type":"offer","sdp":"x"}}"#;
+        let answer = Command::Description {
+            to: None,
+            description: Description {
+                sdp_type: SdpType::Answer,
+                sdp: "v=0\r\n".into(),
+            },
+        };
+        let mut keeps = bot(Role::Broadcaster);
+        let said = keeps.encode(now, &offer()).unwrap();
+        keeps.decode(their_offer).unwrap();
+        keeps.decode(r#"{"candidate":{"candidate":"c"}}"#).unwrap();
+        assert_eq!(
+            keeps.timeout(now + SAY_AGAIN),
+            said,
+            "it may never have been heard"
+        );
+        keeps.decode(r#"{"sdp":{"type":"answer","sdp":"x"}}"#).unwrap();
+        assert_eq!(keeps.next_timeout(), None);
+        let mut yields = bot(Role::Viewer);
+        yields.encode(now, &offer()).unwrap();
+        yields.decode(their_offer).unwrap();
+        yields.encode(now, &answer).unwrap();
+        assert_eq!(yields.next_timeout(), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Owns the state per viewer and the ledger's entries per connection. It encodes nothing.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use greenroom_signaling::PeerId;
 use tokio::sync::mpsc;
@@ -16,6 +16,7 @@ use crate::engine::{
     ConnectionHandle, ConnectionId, ConnectionSpec, EngineCommand, EngineError, EngineEvent, MediaDirection,
 };
 use crate::fault::media::FrameFaults;
+use crate::measure::arrivals::Arrivals;
 use crate::media::kind::{MediaKind, PerMedia};
 use crate::media::ledger::LedgerEntry;
 use crate::media::packetize::EncodedFrame;
@@ -23,7 +24,7 @@ use crate::scenario::{AudioSource, Party};
 use crate::trace::TraceKind;
 
 /// All connections of one broadcaster.
-pub(super) struct Fanout {
+pub(crate) struct Fanout {
     shared: Arc<Shared>,
     label: String,
     events: mpsc::Sender<EngineEvent>,
@@ -36,6 +37,15 @@ pub(super) struct Fanout {
     ending: BTreeMap<ConnectionId, Instant>,
     next_id: u64,
     to_send: Vec<Arc<EncodedFrame>>,
+}
+
+/// What a connection is for.
+pub(crate) struct To {
+    pub(crate) direction: MediaDirection,
+    /// Whose end of it this is.
+    pub(crate) party: Party,
+    /// Counts RTP packets that arrive.
+    pub(crate) arrivals: Option<Arc<Mutex<Arrivals>>>,
 }
 
 struct Connection {
@@ -72,7 +82,7 @@ enum Phase {
 }
 
 impl Fanout {
-    pub(super) fn new(shared: Arc<Shared>, label: String, events: mpsc::Sender<EngineEvent>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, label: String, events: mpsc::Sender<EngineEvent>) -> Self {
         Self {
             shared,
             label,
@@ -87,7 +97,7 @@ impl Fanout {
         }
     }
 
-    pub(super) fn set_broadcaster(&mut self, id: PeerId) {
+    pub(crate) fn set_broadcaster(&mut self, id: PeerId) {
         self.stay += 1;
         // A server may announce viewers before it has told the broadcaster its name.
         let nameless = |connection: &&mut Connection| connection.broadcaster.is_none();
@@ -99,15 +109,31 @@ impl Fanout {
     }
 
     /// The broadcaster is to enter the room again, and does not know yet what it will be called.
-    pub(super) fn forget_broadcaster(&mut self) {
+    pub(crate) fn forget_broadcaster(&mut self) {
         self.broadcaster = None;
     }
 
     /// Opens a connection to a viewer and starts its offer.
-    pub(super) fn connect(&mut self, viewer: PeerId) -> Result<(), EngineError> {
+    pub(crate) fn connect(&mut self, viewer: PeerId) -> Result<(), EngineError> {
+        let media = &self.shared.scenario.media;
+        let to = To {
+            direction: MediaDirection::Send {
+                video: media.codec,
+                audio: media.audio != AudioSource::None,
+                data: media.data_channel,
+            },
+            party: Party::Broadcaster,
+            arrivals: None,
+        };
+        let id = self.open(viewer, to)?;
+        self.tell(id, EngineCommand::MakeOffer)
+    }
+
+    /// Opens a connection, and leaves it to the caller who offers.
+    pub(crate) fn open(&mut self, viewer: PeerId, to: To) -> Result<ConnectionId, EngineError> {
         self.next_id += 1;
         let id = ConnectionId(self.next_id);
-        let wire = Wire::new(&self.shared, &self.label, id, None);
+        let wire = Wire::new(&self.shared, &self.label, id, to.arrivals);
         self.shared
             .trace
             .now(&self.label, || TraceKind::ConnectionOpened {
@@ -115,15 +141,10 @@ impl Fanout {
                 remote: viewer.as_str().to_owned(),
                 wire_is_read: !self.shared.scenario.corrupts(),
             });
-        let media = &self.shared.scenario.media;
         let spec = ConnectionSpec {
             id,
-            direction: MediaDirection::Send {
-                video: media.codec,
-                audio: media.audio != AudioSource::None,
-                data: media.data_channel,
-            },
-            bind: self.shared.bind_for(Party::Broadcaster),
+            direction: to.direction,
+            bind: self.shared.bind_for(to.party),
             tap: Some(wire.tap()),
             filter: self.shared.filter_towards(viewer.as_str()),
             impairment: self.shared.scenario.network.impair_down(
@@ -133,7 +154,6 @@ impl Fanout {
             ),
         };
         let handle = self.shared.engine.connect(spec, self.events.clone())?;
-        handle.send(EngineCommand::MakeOffer)?;
         let broadcaster = self.broadcaster.as_ref();
         let connection = Connection {
             name: viewer.as_str().to_owned(),
@@ -149,11 +169,23 @@ impl Fanout {
         };
         self.connections.insert(id, connection);
         self.by_viewer.insert(viewer, id);
-        Ok(())
+        Ok(id)
+    }
+
+    /// Another handle of a connection.
+    pub(crate) fn handle_of(&self, id: ConnectionId) -> Option<ConnectionHandle> {
+        self.connections.get(&id)?.handle.clone()
+    }
+
+    /// The checks of a connection are held against the passwords of this description, ours or the other side's.
+    pub(crate) fn described(&self, id: ConnectionId, ours: bool, sdp: &str) {
+        if let Some(connection) = self.connections.get(&id) {
+            connection.wire.description(ours, sdp);
+        }
     }
 
     /// Sends a command to a connection; one that is closed is no error.
-    pub(super) fn tell(&self, id: ConnectionId, command: EngineCommand) -> Result<(), EngineError> {
+    pub(crate) fn tell(&self, id: ConnectionId, command: EngineCommand) -> Result<(), EngineError> {
         let connection = self.connections.get(&id);
         match connection.and_then(|connection| connection.handle.as_ref()) {
             Some(handle) => handle.send(command),
@@ -162,7 +194,7 @@ impl Fanout {
     }
 
     /// Sends a command to a viewer's newest connection; one that has left is no error.
-    pub(super) fn command(&mut self, viewer: &PeerId, command: EngineCommand) -> Result<(), EngineError> {
+    pub(crate) fn command(&mut self, viewer: &PeerId, command: EngineCommand) -> Result<(), EngineError> {
         let shared = Arc::clone(&self.shared);
         let id = self.by_viewer.get(viewer);
         let mut connection = id.and_then(|id| self.connections.get_mut(id));
@@ -186,7 +218,7 @@ impl Fanout {
     }
 
     /// An offer of ours was made.
-    pub(super) fn offered(&mut self, id: ConnectionId, sdp: &str) {
+    pub(crate) fn offered(&mut self, id: ConnectionId, sdp: &str) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.wire.description(true, sdp);
             // Once it streams, what it is called stands in the ledger.
@@ -196,13 +228,13 @@ impl Fanout {
         }
     }
 
-    pub(super) fn viewer_of(&self, id: ConnectionId) -> Option<PeerId> {
+    pub(crate) fn viewer_of(&self, id: ConnectionId) -> Option<PeerId> {
         self.connections
             .get(&id)
             .map(|connection| connection.viewer.clone())
     }
 
-    pub(super) fn connected(&mut self, id: ConnectionId) {
+    pub(crate) fn connected(&mut self, id: ConnectionId) {
         let shared = &self.shared;
         if let Some(connection) = self.connections.get_mut(&id)
             && connection.phase.video == Phase::Connecting
@@ -218,15 +250,23 @@ impl Fanout {
     }
 
     /// Whether any connection gets frames.
-    pub(super) fn is_streaming(&self) -> bool {
+    pub(crate) fn is_streaming(&self) -> bool {
         self.connections
             .values()
             .any(|connection| matches!(connection.phase.video, Phase::Streaming { .. }))
     }
 
+    /// Whether any connection ever got frames.
+    pub(crate) fn has_streamed(&self) -> bool {
+        let begun = |phase: Phase| matches!(phase, Phase::Streaming { .. } | Phase::Ended);
+        self.connections
+            .values()
+            .any(|connection| begun(connection.phase.video))
+    }
+
     /// Hands a frame or sound packet to every connection that is ready for it; gives the number of those
     /// that had no room.
-    pub(super) fn send(&mut self, media: MediaKind, frame: &Arc<EncodedFrame>, now: Instant) -> u64 {
+    pub(crate) fn send(&mut self, media: MediaKind, frame: &Arc<EncodedFrame>, now: Instant) -> u64 {
         if media == MediaKind::Video {
             self.end_replaced(frame, now);
         }
@@ -298,12 +338,12 @@ impl Fanout {
     }
 
     /// When the next connection is to be closed.
-    pub(super) fn next_end(&self) -> Option<Instant> {
+    pub(crate) fn next_end(&self) -> Option<Instant> {
         self.ending.values().min().copied()
     }
 
     /// Closes every connection whose last frames have had their time to arrive.
-    pub(super) fn close_ended(&mut self, now: Instant) {
+    pub(crate) fn close_ended(&mut self, now: Instant) {
         let due: Vec<ConnectionId> = self
             .ending
             .iter()
@@ -317,7 +357,7 @@ impl Fanout {
     }
 
     /// A viewer has left: its connection closes, and the one before it if that still goes on.
-    pub(super) fn viewer_left(&mut self, viewer: &PeerId) {
+    pub(crate) fn viewer_left(&mut self, viewer: &PeerId) {
         let mut next = self.by_viewer.remove(viewer);
         while let Some(id) = next {
             self.end(id, Instant::now());
@@ -328,7 +368,7 @@ impl Fanout {
 
     /// A connection does not carry anything any more. One of this stay is its viewer's to give up; nobody announces the
     /// end of one from before.
-    pub(super) fn gone(&mut self, id: ConnectionId) {
+    pub(crate) fn gone(&mut self, id: ConnectionId) {
         if self
             .connections
             .get(&id)
@@ -339,7 +379,7 @@ impl Fanout {
     }
 
     /// The engine closed a connection.
-    pub(super) fn closed(&mut self, id: ConnectionId) {
+    pub(crate) fn closed(&mut self, id: ConnectionId) {
         self.close_span(id);
         self.ending.remove(&id);
         if let Some(connection) = self.connections.remove(&id)
@@ -350,13 +390,13 @@ impl Fanout {
     }
 
     /// Notes the last frame of every connection.
-    pub(super) fn close_spans(&mut self) {
+    pub(crate) fn close_spans(&mut self) {
         let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
         ids.into_iter().for_each(|id| self.close_span(id));
     }
 
     /// Closes every connection; gives the number of those whose end is still to be reported.
-    pub(super) fn close_all(&mut self) -> usize {
+    pub(crate) fn close_all(&mut self) -> usize {
         self.close_spans();
         let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
         ids.iter().for_each(|id| self.close_handle(*id));

@@ -22,12 +22,12 @@ impl BroadcasterBot {
 
     /// When the next message is due.
     pub(super) fn next_message(&self) -> Option<Instant> {
-        self.messages.values().min().copied().filter(|_| self.live)
+        self.messages.values().min().copied().filter(|_| self.stream.live)
     }
 
     /// Sends every message that is due.
     pub(super) fn say_on_data_channels(&mut self, now: Instant) {
-        if !self.live {
+        if !self.stream.live {
             return;
         }
         let due: Vec<ConnectionId> = self
@@ -37,14 +37,14 @@ impl BroadcasterBot {
             .map(|(id, _)| *id)
             .collect();
         for id in due {
-            let Some(viewer) = self.fanout.viewer_of(id) else {
+            let Some(viewer) = self.stream.fanout.viewer_of(id) else {
                 self.messages.remove(&id);
                 continue;
             };
             let now_us = self.shared.clock.us(now);
-            if let Some(message) = self.record.data.next_to(viewer.as_str(), now_us) {
+            if let Some(message) = self.stream.record.data.next_to(viewer.as_str(), now_us) {
                 let command = EngineCommand::SendData(Bytes::from(message.encode()));
-                if let Err(error) = self.fanout.tell(id, command) {
+                if let Err(error) = self.stream.fanout.tell(id, command) {
                     self.note_error(PeerErrorKind::Engine, format!("{viewer}: {error}"));
                 }
             }

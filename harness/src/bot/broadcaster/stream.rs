@@ -1,4 +1,4 @@
-//! The stream of a broadcaster bot: which frame and which sound packet is taken when, and what becomes
+//! The stream of a broadcaster bot, or of one peer of a call: which frame and which sound packet is taken when, and what becomes
 //! of it.
 //!
 //! Owns pacing and the key frame policy. Everything is in the ledger before a connection gets it.
@@ -7,12 +7,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use greenroom_signaling::Muted;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::BroadcasterBot;
-use crate::bot::Progress;
+use super::{BroadcasterRecord, Fanout, StreamPosition};
 use crate::bot::pace::Pacer;
-use crate::bot::source::Slot;
+use crate::bot::source::{Slot, Sources};
+use crate::bot::{Progress, Shared};
+use crate::engine::EngineEvent;
 use crate::media::kind::MediaKind;
 use crate::media::ledger::{LedgerEntry, LedgerFrame};
 use crate::media::packetize::EncodedFrame;
@@ -23,20 +26,20 @@ const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Where one medium of a stream is.
 #[derive(Debug)]
-pub(super) struct Position {
+struct Position {
     /// Runs from the first connection on: before it there is nobody to encode for.
-    pub(super) pacer: Option<Pacer>,
+    pacer: Option<Pacer>,
     /// The turn at which the pacer started.
     first_turn: u32,
     /// The next turn.
-    pub(super) next_turn: u32,
+    next_turn: u32,
     /// Number of the next frame that is sent.
-    pub(super) next_index: u32,
+    next_index: u32,
 }
 
 impl Position {
     /// Starts where an earlier broadcaster of the room ended.
-    pub(super) fn at(next_turn: u32, next_index: u32) -> Self {
+    fn at(next_turn: u32, next_index: u32) -> Self {
         Self {
             pacer: None,
             first_turn: next_turn,
@@ -52,9 +55,64 @@ impl Position {
 }
 
 /// Encoded frames in the planted delay of the encoder.
-pub(super) type Outbox = VecDeque<(Instant, Arc<EncodedFrame>, LedgerFrame)>;
+type Outbox = VecDeque<(Instant, Arc<EncodedFrame>, LedgerFrame)>;
 
-impl BroadcasterBot {
+/// What one bot sends, to however many connections.
+pub(crate) struct Stream {
+    pub(crate) shared: Arc<Shared>,
+    label: String,
+    pub(crate) record: BroadcasterRecord,
+    pub(crate) fanout: Fanout,
+    sources: Sources,
+    video: Position,
+    sound: Position,
+    outbox: Outbox,
+    pub(crate) muted: Muted,
+    pub(crate) live: bool,
+    pub(crate) key_frame_wanted: bool,
+    last_key_frame: Option<Instant>,
+    /// What the encoder is set to, in bits per second.
+    bitrate_bps: u32,
+}
+
+impl Stream {
+    /// Goes on where `record.next` says; what becomes of its connections comes to `events`.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        label: String,
+        events: mpsc::Sender<EngineEvent>,
+        sources: Sources,
+        record: BroadcasterRecord,
+    ) -> Self {
+        let from = record.next;
+        let bitrate_bps = shared.scenario.media.bitrate_bps;
+        Self {
+            fanout: Fanout::new(Arc::clone(&shared), label.clone(), events),
+            shared,
+            label,
+            record,
+            sources,
+            video: Position::at(from.video_turn, from.video_index),
+            sound: Position::at(from.sound_index, from.sound_index),
+            outbox: Outbox::new(),
+            muted: Muted::default(),
+            live: true,
+            key_frame_wanted: false,
+            last_key_frame: None,
+            bitrate_bps,
+        }
+    }
+
+    /// What remains of it.
+    pub(crate) fn end(mut self) -> (BroadcasterRecord, Sources) {
+        self.record.next = StreamPosition {
+            video_turn: self.video.next_turn,
+            video_index: self.video.next_index,
+            sound_index: self.sound.next_index,
+        };
+        (self.record, self.sources)
+    }
+
     /// When the next frame is taken.
     fn next_capture(&self) -> Option<Instant> {
         let due = self.video.due().filter(|_| self.live)?;
@@ -68,7 +126,7 @@ impl BroadcasterBot {
     }
 
     /// When the stream has something to do.
-    pub(super) fn next_turn(&self) -> Option<Instant> {
+    pub(crate) fn next_turn(&self) -> Option<Instant> {
         let dispatch = self.outbox.front().map(|(ready, ..)| *ready);
         [self.next_capture(), self.next_sound(), dispatch]
             .into_iter()
@@ -77,7 +135,7 @@ impl BroadcasterBot {
     }
 
     /// Begins with the first connection.
-    pub(super) fn start_stream(&mut self, now: Instant) {
+    pub(crate) fn start_stream(&mut self, now: Instant) {
         if !self.live || self.video.pacer.is_some() {
             return;
         }
@@ -92,7 +150,7 @@ impl BroadcasterBot {
     }
 
     /// Takes whatever is due; tells whether a picture was encoded, which takes its time.
-    pub(super) fn take_due(&mut self, now: Instant) -> bool {
+    pub(crate) fn take_due(&mut self, now: Instant) -> bool {
         self.sound_due(now);
         let captured = self.capture_due(now);
         self.dispatch_due(Instant::now());
@@ -244,7 +302,7 @@ impl BroadcasterBot {
     }
 
     /// Hands out what is encoded and nothing after it.
-    pub(super) fn stop_stream(&mut self) {
+    pub(crate) fn stop_stream(&mut self) {
         self.live = false;
         for slot in &mut self.outbox {
             slot.0 = Instant::now();
@@ -254,7 +312,7 @@ impl BroadcasterBot {
     }
 
     /// Sets the encoder to another bitrate, if it is another.
-    pub(super) fn set_bitrate(&mut self, bps: u32) {
+    pub(crate) fn set_bitrate(&mut self, bps: u32) {
         if std::mem::replace(&mut self.bitrate_bps, bps) == bps {
             return;
         }

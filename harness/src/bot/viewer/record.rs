@@ -110,11 +110,11 @@ impl ViewerRecord {
         }
     }
 
-    pub(super) fn note_error(&mut self, kind: PeerErrorKind, message: String) {
+    pub(crate) fn note_error(&mut self, kind: PeerErrorKind, message: String) {
         self.keep_error(PeerError { kind, message });
     }
 
-    pub(super) fn keep_error(&mut self, error: PeerError) {
+    pub(crate) fn keep_error(&mut self, error: PeerError) {
         log::debug!("{}: {}", self.label, error.message);
         if self.errors.len() < MAX_ERRORS {
             self.errors.push(error);
