@@ -179,13 +179,11 @@ impl Relay {
             _ if self.glare => {}
             _ => self.forget_kept(),
         }
-        if !std::mem::replace(&mut self.heard, true) {
-            if self.role == Some(Role::Viewer) {
-                told.push(Output::Event(Event::PeerJoined {
-                    id: self.other(),
-                    role: Role::Broadcaster,
-                }));
-            }
+        if !std::mem::replace(&mut self.heard, true) && self.role == Some(Role::Viewer) {
+            told.push(Output::Event(Event::PeerJoined {
+                id: self.other(),
+                role: Role::Broadcaster,
+            }));
         }
         told.push(Output::Event(event));
         Ok(told)
