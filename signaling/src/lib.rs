@@ -38,6 +38,7 @@ mod observe;
 mod outbox;
 mod protocol;
 pub mod room;
+pub mod sdpfrag;
 #[cfg(feature = "server")]
 pub mod server;
 mod socket;
@@ -48,12 +49,13 @@ pub use client::{
 };
 pub use dialect::{
     BroadcastWs, Confirmation, Data, DecodeError, Dialect, DialectFile, DialectFileError, DialectName,
-    EncodeError, Every, Explained, Happens, Janus, Joins, Native, Output, Ping, Receive, Relay, Sends,
-    SocketioRelay, SocketioRooms, Template, TemplateError, Traits, UnknownDialect, UnspokenDialect,
+    EncodeError, Every, Explained, Happens, HttpFailure, HttpMethod, HttpRequest, HttpResponse, Janus, Joins,
+    Native, Output, Ping, Receive, Relay, Sends, SocketioRelay, SocketioRooms, Template, TemplateError,
+    Traits, UnknownDialect, UnspokenDialect, Whep, Whip,
 };
 pub use filter::{FrameFate, FrameFilter, LateFrame};
 pub use ids::{InvalidRoomId, PeerId, Role, RoomId};
-pub use observe::{Direction, FrameObserver, ObservedFrame};
+pub use observe::{Direction, FrameObserver, HttpObserver, HttpPart, ObservedFrame, ObservedHttp};
 pub use outbox::QueueLimits;
 pub use protocol::{
     Candidate, CloseReason, Command, Description, ErrorCode, Event, Muted, MutedMedia, RoomState, SdpType,

@@ -1,4 +1,4 @@
-//! A tap on the frames of a connection, for traces. Sees text as it is on the wire and changes nothing.
+//! A tap on the frames and HTTP exchanges of a connection, for traces. Sees text as it is on the wire and changes nothing.
 
 use std::{fmt, sync::Arc};
 
@@ -50,5 +50,72 @@ impl FrameObserver {
 impl fmt::Debug for FrameObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("FrameObserver")
+    }
+}
+
+/// Half of an HTTP exchange, or why there is no other half.
+#[derive(Clone, Copy, Debug)]
+pub enum HttpPart<'a> {
+    /// A request.
+    Request {
+        /// Such as `POST`.
+        method: &'a str,
+        /// The whole URL.
+        url: &'a str,
+        /// Those that say something about it, secrets and all.
+        headers: &'a [(String, String)],
+        /// The body.
+        body: &'a str,
+    },
+    /// A response.
+    Response {
+        /// The status code.
+        status: u16,
+        /// Its headers.
+        headers: &'a [(String, String)],
+        /// The body.
+        body: &'a str,
+    },
+    /// No response came.
+    Failed {
+        /// Why.
+        reason: &'a str,
+    },
+}
+
+/// Half of an HTTP exchange as it passed.
+#[derive(Clone, Copy, Debug)]
+pub struct ObservedHttp<'a> {
+    /// When.
+    pub at: Instant,
+    /// Which way.
+    pub direction: Direction,
+    /// The exchange; both halves have its number, and a redirect begins another.
+    pub exchange: u64,
+    /// What passed.
+    pub message: HttpPart<'a>,
+    /// What it means, as messages of greenroom's own protocol.
+    pub means: &'a [String],
+}
+
+/// Called with each half of an HTTP exchange, on the task of its client: hand it on and return.
+#[derive(Clone)]
+pub struct HttpObserver(Arc<dyn Fn(&ObservedHttp<'_>) + Send + Sync>);
+
+impl HttpObserver {
+    /// Wraps a function. It must not block.
+    pub fn new(observe: impl Fn(&ObservedHttp<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn observe(&self, seen: &ObservedHttp<'_>) {
+        (self.0)(seen);
+    }
+}
+
+impl fmt::Debug for HttpObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HttpObserver")
     }
 }

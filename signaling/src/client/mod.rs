@@ -4,6 +4,8 @@
 
 mod custom;
 mod handshake;
+#[cfg(feature = "http")]
+mod http;
 mod speaker;
 mod task;
 mod wire;
@@ -26,7 +28,7 @@ use tokio_tungstenite::WebSocketStream;
 
 use crate::{
     CloseReason, Command, Dialect, DialectName, Direction, EncodeError, Event, FrameFilter, FrameObserver,
-    QueueLimits, outbox::Outbox,
+    HttpObserver, QueueLimits, outbox::Outbox,
 };
 
 pub use custom::{BotGone, SignalingPeer};
@@ -60,8 +62,12 @@ pub struct ClientConfig {
     pub send_queue: QueueLimits,
     /// Events that may wait to be read; when they are full the socket is not read. Default 1,024.
     pub event_queue: usize,
+    /// An HTTP exchange must be over within this, redirects and all. Default 10 s.
+    pub http_timeout: Duration,
     /// Sees every text frame. Default none.
     pub observer: Option<FrameObserver>,
+    /// Sees every HTTP request and answer. Default none.
+    pub http_observer: Option<HttpObserver>,
     /// Decides what becomes of every text frame. Default none: all pass.
     pub filter: Option<FrameFilter>,
 }
@@ -79,7 +85,9 @@ impl Default for ClientConfig {
                 bytes: 8 << 20,
             },
             event_queue: 1_024,
+            http_timeout: Duration::from_secs(10),
             observer: None,
+            http_observer: None,
             filter: None,
         }
     }

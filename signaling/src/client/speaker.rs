@@ -128,6 +128,8 @@ fn carry_out(
         match output {
             Output::Event(event) => events.push(event),
             Output::Unsaid(command) => wire.unsaid(&command),
+            // Those that make requests have no WebSocket.
+            Output::Request(request) => log::error!("a {} has no place in a WebSocket", request.method),
             Output::Frame { text, says } => {
                 wire.sent(&text, says.as_ref());
                 frames.extend(wire.pass(Direction::Sent, Utf8Bytes::from(text)));

@@ -7,6 +7,8 @@ mod body;
 mod broadcast_ws;
 mod data;
 mod janus;
+pub(crate) mod http;
+mod http_session;
 mod meaning;
 mod name;
 mod native;
@@ -17,6 +19,8 @@ mod socketio_rooms;
 mod unaddressed;
 
 use std::sync::Arc;
+mod whep;
+mod whip;
 
 use tokio::time::Instant;
 
@@ -28,12 +32,15 @@ pub use data::{
     Sends, Template, TemplateError,
 };
 pub use janus::Janus;
+pub use http::{HttpFailure, HttpMethod, HttpRequest, HttpResponse};
 pub(crate) use meaning::{of_command, of_event};
 pub use name::{DialectName, UnknownDialect};
 pub use native::Native;
 pub use relay::Relay;
 pub use socketio_relay::SocketioRelay;
 pub use socketio_rooms::SocketioRooms;
+pub use whep::Whep;
+pub use whip::Whip;
 
 /// What a bot must know of a protocol beyond its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +64,8 @@ pub enum Output {
         /// What it says.
         says: Option<Command>,
     },
+    /// Make this request, and tell [`Dialect::answered`] what came of it.
+    Request(HttpRequest),
     /// The command is done, and the protocol has no word for it.
     Unsaid(Command),
 }
@@ -79,6 +88,10 @@ pub enum Dialect {
     Janus(Box<Janus>),
     /// What a file says.
     Data(Box<Data>),
+    /// Ingest over HTTP.
+    Whip(Whip),
+    /// Playback over HTTP.
+    Whep(Whep),
 }
 
 impl Dialect {
@@ -99,9 +112,8 @@ impl Dialect {
             DialectName::SocketioRelay => Self::SocketioRelay(SocketioRelay::new(me)),
             DialectName::SocketioRooms => Self::SocketioRooms(SocketioRooms::new(me)),
             DialectName::Janus => Self::Janus(Box::new(Janus::new(me))),
-            DialectName::Whip | DialectName::Whep => {
-                return Err(UnspokenDialect { name });
-            }
+            DialectName::Whip => Self::Whip(Whip::new()),
+            DialectName::Whep => Self::Whep(Whep::new(me)),
         })
     }
 
@@ -120,6 +132,8 @@ impl Dialect {
             Self::SocketioRelay(_) => Some(DialectName::SocketioRelay),
             Self::SocketioRooms(_) => Some(DialectName::SocketioRooms),
             Self::Janus(_) => Some(DialectName::Janus),
+            Self::Whip(_) => Some(DialectName::Whip),
+            Self::Whep(_) => Some(DialectName::Whep),
             Self::Data(_) => None,
         }
     }
@@ -137,6 +151,9 @@ impl Dialect {
             Self::SocketioRooms(dialect) => dialect.decode(frame),
             Self::Janus(dialect) => dialect.decode(now, frame),
             Self::Data(dialect) => dialect.decode(now, frame),
+            Self::Whip(_) | Self::Whep(_) => Err(DecodeError::Http {
+                detail: "a frame came, and this protocol has none".to_owned(),
+            }),
         }
     }
 
@@ -156,6 +173,8 @@ impl Dialect {
             Self::SocketioRooms(dialect) => dialect.encode(command),
             Self::Janus(dialect) => Ok(dialect.encode(now, command)),
             Self::Data(dialect) => dialect.encode(now, command),
+            Self::Whip(dialect) => dialect.encode(command),
+            Self::Whep(dialect) => dialect.encode(command),
         }
     }
 
@@ -168,6 +187,8 @@ impl Dialect {
             Self::SocketioRelay(dialect) => dialect.next_timeout(),
             Self::Janus(dialect) => dialect.next_timeout(),
             Self::Data(dialect) => dialect.next_timeout(),
+            Self::Whip(dialect) => dialect.next_timeout(),
+            Self::Whep(dialect) => dialect.next_timeout(),
         }
     }
 
@@ -180,6 +201,28 @@ impl Dialect {
             Self::SocketioRelay(dialect) => dialect.timeout(now),
             Self::Janus(dialect) => dialect.timeout(now),
             Self::Data(dialect) => dialect.timeout(now),
+            Self::Whip(dialect) => dialect.timeout(now),
+            Self::Whep(dialect) => dialect.timeout(now),
+        }
+    }
+
+    /// What came of the request of that number ([`HttpRequest::number`]).
+    pub fn answered(
+        &mut self,
+        now: Instant,
+        number: u64,
+        answer: Result<HttpResponse, HttpFailure>,
+    ) -> Vec<Output> {
+        match self {
+            Self::Whip(dialect) => dialect.answered(now, number, answer),
+            Self::Whep(dialect) => dialect.answered(now, number, answer),
+            Self::Native(_)
+            | Self::BroadcastWs(_)
+            | Self::Relay(_)
+            | Self::SocketioRelay(_)
+            | Self::SocketioRooms(_)
+            | Self::Janus(_)
+            | Self::Data(_) => Vec::new(),
         }
     }
 
@@ -189,6 +232,10 @@ impl Dialect {
             Self::Data(dialect) => Traits {
                 offerer: dialect.file().offers,
                 addressed: dialect.file().is_addressed(),
+            },
+            Self::Whep(_) => Traits {
+                offerer: Role::Viewer,
+                addressed: false,
             },
             _ => Traits {
                 offerer: Role::Broadcaster,
@@ -201,7 +248,13 @@ impl Dialect {
     pub fn endpoint(&self, url: &str) -> String {
         match self {
             Self::SocketioRelay(_) | Self::SocketioRooms(_) => socketio::endpoint(url),
-            Self::Native(_) | Self::BroadcastWs(_) | Self::Relay(_) | Self::Janus(_) | Self::Data(_) => {
+            Self::Native(_)
+            | Self::BroadcastWs(_)
+            | Self::Relay(_)
+            | Self::Janus(_)
+            | Self::Whip(_)
+            | Self::Whep(_)
+            | Self::Data(_) => {
                 url.to_owned()
             }
         }
@@ -216,6 +269,8 @@ impl Dialect {
             | Self::Relay(_)
             | Self::SocketioRelay(_)
             | Self::SocketioRooms(_)
+            | Self::Whip(_)
+            | Self::Whep(_)
             | Self::Data(_) => None,
         }
     }
@@ -262,6 +317,12 @@ pub enum DecodeError {
     Binary {
         /// Its payload in bytes.
         bytes: usize,
+    },
+    /// An answer over HTTP that the protocol does not have.
+    #[error("{detail}")]
+    Http {
+        /// What is wrong with it.
+        detail: String,
     },
 }
 

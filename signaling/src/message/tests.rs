@@ -18,6 +18,7 @@ fn an_unknown_type_is_told_from_a_malformed_message() {
         DecodeError::Malformed { .. } => "malformed".into(),
         DecodeError::Binary { .. } => "binary".into(),
         DecodeError::Unexplained { .. } => "of another dialect".into(),
+        DecodeError::Http { .. } => "an answer".into(),
     };
     assert_eq!(kind(r#"{"type":"dance"}"#), "unknown dance");
     assert_eq!(kind(r#"{"type":"joined"}"#), "unknown joined");
