@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use greenroom_signaling::{
@@ -39,8 +39,10 @@ pub struct Dialer {
     asked: String,
     open: Arc<dyn Fn() -> Opening + Send + Sync>,
     client: Option<CallersClient>,
-    /// Of the handshake.
-    headers: Vec<(String, String)>,
+    /// What gets in; its headers go to this server only.
+    access: Access,
+    /// Whether it reaches the servers of other URLs too: not through streams of the caller's.
+    reaches_others: bool,
     dialect: Spoken,
 }
 
@@ -115,7 +117,9 @@ impl std::fmt::Debug for CallersClient {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum UrlError {
     /// It does not parse.
-    #[error("{url:?} is not a URL: {reason}; write it as ws://HOST:PORT/")]
+    #[error(
+        "{url:?} is not a URL: {reason}; write it as ws://HOST:PORT/, or http://HOST:PORT/PATH for WHIP and WHEP"
+    )]
     Malformed {
         /// What was given.
         url: String,
@@ -124,13 +128,16 @@ pub enum UrlError {
     },
     /// Its scheme is not spoken.
     #[error(
-        "{url:?} has scheme {scheme:?}; greenroom speaks ws:// and wss:// (for example ws://127.0.0.1:3000/)"
+        "{url:?} has scheme {scheme:?}; greenroom speaks {} here (for example {}://127.0.0.1:3000/)",
+        .spoken.map(|scheme| format!("{scheme}://")).join(" and "), .spoken[0]
     )]
     Scheme {
         /// What was given.
         url: String,
         /// Its scheme.
         scheme: String,
+        /// What would be right, without and with TLS.
+        spoken: [&'static str; 2],
     },
     /// It names no host.
     #[error("{url:?} names no host; write it as ws://HOST:PORT/")]
@@ -188,17 +195,31 @@ impl Dialer {
     ///
     /// When the URL is not one, or TLS has nobody to trust.
     pub fn to(text: &str, access: &Access) -> Result<Self, UrlError> {
+        Self::by(["ws", "wss"], text, access)
+    }
+
+    /// The same to the server of an `http://` or `https://` URL.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is not one, or TLS has nobody to trust.
+    pub(crate) fn to_http(text: &str, access: &Access) -> Result<Self, UrlError> {
+        Self::by(["http", "https"], text, access)
+    }
+
+    fn by(spoken: [&'static str; 2], text: &str, access: &Access) -> Result<Self, UrlError> {
         let url = Url::parse(text).map_err(|error| UrlError::Malformed {
             url: for_logs(text),
             reason: error.to_string(),
         })?;
         let tls = match url.scheme() {
-            "ws" => None,
-            "wss" => Some(Tls::new(access)?),
-            _ => {
+            scheme if scheme == spoken[0] => None,
+            scheme if scheme == spoken[1] => Some(Tls::new(access)?),
+            scheme => {
                 return Err(UrlError::Scheme {
                     url: for_logs(text),
-                    scheme: url.scheme().to_owned(),
+                    scheme: scheme.to_owned(),
+                    spoken,
                 });
             }
         };
@@ -227,7 +248,8 @@ impl Dialer {
             }
         });
         dialer.url = for_logs(url.as_str());
-        dialer.headers = access.headers().to_vec();
+        dialer.access = access.clone();
+        dialer.reaches_others = true;
         Ok(dialer)
     }
 
@@ -241,7 +263,8 @@ impl Dialer {
             url,
             open: Arc::new(move || Box::pin(open())),
             client: None,
-            headers: Vec::new(),
+            access: Access::default(),
+            reaches_others: false,
             dialect: Spoken::BuiltIn(DialectName::Native),
         }
     }
@@ -283,6 +306,22 @@ impl Dialer {
             })
     }
 
+    /// Opens a stream to the server of a URL, where a server of HTTP has sent us.
+    async fn open_for(&self, url: &str) -> Result<Box<dyn ByteStream>, DialError> {
+        let origin = |text: &str| Url::parse(text).map(|url| url.origin()).ok();
+        if !self.reaches_others || origin(url) == origin(&self.asked) {
+            return self.open().await;
+        }
+        let unreachable = |error: UrlError| DialError::Unreachable {
+            url: for_logs(url),
+            reason: error.to_string(),
+        };
+        Self::to_http(url, &self.access)
+            .map_err(unreachable)?
+            .open()
+            .await
+    }
+
     /// The server's URL.
     pub fn url(&self) -> &str {
         &self.url
@@ -294,7 +333,7 @@ impl Dialer {
         let dialect = self.dialect.by("guest")?;
         let target = ClientTarget {
             url: self.asked.clone(),
-            headers: self.headers.clone(),
+            headers: self.access.headers().to_vec(),
         };
         let config = ClientConfig::default();
         let opened = greenroom_signaling::Client::handshake(stream, target, &dialect, &config).await;
@@ -329,8 +368,26 @@ impl Dialer {
         let stream = self.open().await?;
         let target = ClientTarget {
             url: self.asked.clone(),
-            headers: self.headers.clone(),
+            headers: self.access.headers().to_vec(),
         };
+        if self.dialect.is_over_http() {
+            // Opened before the bot has anything to say, so that a server that is not there is told as any other.
+            let first = Mutex::new(Some(stream));
+            let dialer = self.clone();
+            let dial = move |url: String| {
+                let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let dialer = dialer.clone();
+                async move {
+                    match first {
+                        Some(stream) => Ok(stream),
+                        None => dialer.open_for(&url).await,
+                    }
+                }
+            };
+            return Ok(greenroom_signaling::Client::over_http(
+                dial, target, dialect, &config,
+            ));
+        }
         let connected = greenroom_signaling::Client::connect(stream, target, dialect, config).await;
         connected.map_err(|error| error.under(&self.url).into())
     }
@@ -372,6 +429,13 @@ mod tests {
         refused("http://localhost:3000", "greenroom speaks ws:// and wss://");
         refused("localhost:3000", "greenroom speaks ws:// and wss://");
         refused("ws://", "ws://HOST:PORT/");
+        let refusal = Dialer::to_http("ws://localhost/", &Access::default()).unwrap_err();
+        assert!(
+            refusal
+                .to_string()
+                .contains("greenroom speaks http:// and https://"),
+            "{refusal}"
+        );
         refused("ws://user:secret@localhost/", "leave it out");
         refused("ws://localhost:99999/", "not a URL");
     }

@@ -25,6 +25,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use greenroom_signaling::{Direction, HttpObserver, HttpPart};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -35,8 +36,8 @@ use crate::measure::distribution::Distribution;
 use crate::measure::skew::{FanoutSkew, FrameSkew};
 use crate::media::ledger::Ledger;
 use crate::net::filter::{DatagramFate, DatagramFilter};
-use crate::scenario::{MediaFault, Scenario};
-use crate::trace::{FrameWay, Trace, TraceKind};
+use crate::scenario::{MediaFault, Party, Scenario};
+use crate::trace::{FrameWay, HttpSeen, Trace, TraceKind};
 
 /// What all bots of one room share.
 #[derive(Debug)]
@@ -46,7 +47,10 @@ pub(crate) struct Shared {
     pub(crate) clock: RunClock,
     pub(crate) trace: Trace,
     pub(crate) engine: Arc<dyn Engine>,
+    /// The broadcaster's, and everybody's unless there is a `player`.
     pub(crate) dialer: dial::Dialer,
+    /// The viewers', where a media server has another URL for them.
+    pub(crate) player: Option<dial::Dialer>,
     pub(crate) ledger: LedgerHandle,
     pub(crate) progress: Arc<Progress>,
     pub(crate) figures: Mutex<Figures>,
@@ -78,6 +82,14 @@ impl Shared {
         format!("{}{name}", self.label_prefix)
     }
 
+    /// How a bot reaches its server.
+    pub(crate) fn dialer_of(&self, party: Party) -> &dial::Dialer {
+        match party {
+            Party::Broadcaster => &self.dialer,
+            Party::Viewer(_) => self.player.as_ref().unwrap_or(&self.dialer),
+        }
+    }
+
     /// A number that no other connection of the room's broadcaster has.
     pub(crate) fn count_connection(&self) -> u64 {
         self.connections.fetch_add(1, Ordering::Relaxed)
@@ -89,13 +101,13 @@ impl Shared {
 
     /// The address that a bot's next connection binds to, where it is not the engine's to choose.
     #[cfg(feature = "sim")]
-    pub(crate) fn bind_for(&self, party: crate::scenario::Party) -> Option<std::net::SocketAddr> {
+    pub(crate) fn bind_for(&self, party: Party) -> Option<std::net::SocketAddr> {
         self.network.as_ref()?.address_of(self.room_number, party)
     }
 
     /// The engine chooses.
     #[cfg(not(feature = "sim"))]
-    pub(crate) fn bind_for(&self, _party: crate::scenario::Party) -> Option<std::net::SocketAddr> {
+    pub(crate) fn bind_for(&self, _party: Party) -> Option<std::net::SocketAddr> {
         None
     }
 
@@ -191,20 +203,57 @@ impl Shared {
         });
     }
 
+    /// An observer that puts a bot's HTTP exchanges into the trace, without what is secret of them.
+    pub(crate) fn http_observer(&self, label: &str) -> HttpObserver {
+        let trace = self.trace.clone();
+        let label = label.to_owned();
+        HttpObserver::new(move |seen| {
+            let message = || match seen.message {
+                HttpPart::Request {
+                    method,
+                    url,
+                    headers,
+                    body,
+                } => HttpSeen::request(method, url, texts(headers), body.as_bytes()),
+                HttpPart::Response {
+                    status,
+                    headers,
+                    body,
+                } => HttpSeen::response(status, texts(headers), body.as_bytes()),
+                HttpPart::Failed { reason } => HttpSeen::Failed {
+                    reason: reason.to_owned(),
+                },
+            };
+            trace.at(seen.at, &label, || {
+                TraceKind::http(seen.exchange, way_of(seen.direction), message(), seen.means)
+            });
+        })
+    }
+
     /// An observer that puts a bot's signaling frames into the trace.
     pub(crate) fn frame_observer(&self, label: &str) -> Option<greenroom_signaling::FrameObserver> {
         let trace = self.trace.clone();
         let label = label.to_owned();
         Some(greenroom_signaling::FrameObserver::new(move |frame| {
-            let way = match frame.direction {
-                greenroom_signaling::Direction::Sent => FrameWay::Out,
-                greenroom_signaling::Direction::Received => FrameWay::In,
-            };
+            let way = way_of(frame.direction);
             trace.now(&label, || {
                 TraceKind::frame_that_means(way, frame.text, frame.means)
             });
         }))
     }
+}
+
+fn way_of(direction: Direction) -> FrameWay {
+    match direction {
+        Direction::Sent => FrameWay::Out,
+        Direction::Received => FrameWay::In,
+    }
+}
+
+fn texts(headers: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
 /// The ledger of a room, shared by its bots or followed from a file.

@@ -5,6 +5,7 @@
 use greenroom_signaling::DialectName;
 
 use super::Shared;
+use crate::scenario::Party;
 
 /// The broadcaster, where the server gives no name that viewers know it by.
 const BROADCASTER: &str = "broadcaster";
@@ -15,6 +16,11 @@ impl Shared {
     /// Whether media goes through a server, to which the broadcaster sends once.
     pub(crate) fn has_media_server(&self) -> bool {
         self.scenario.dialect.has_media_server()
+    }
+
+    /// Whether viewers make the offer.
+    pub(crate) fn viewers_offer(&self) -> bool {
+        self.dialer_of(Party::Viewer(1)).dialect().viewers_offer()
     }
 
     /// The broadcaster, by what the server calls it.

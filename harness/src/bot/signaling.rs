@@ -21,14 +21,15 @@ impl Shared {
     pub(crate) fn client_config(&self, label: &str, party: Party) -> ClientConfig {
         ClientConfig {
             observer: self.frame_observer(label),
+            http_observer: Some(self.http_observer(label)),
             filter: self.frame_filter(party),
             ..ClientConfig::default()
         }
     }
 
     /// A bot's signaling is open.
-    pub(crate) fn signaling_opened(&self, label: &str) {
-        let dialect = self.dialer.dialect();
+    pub(crate) fn signaling_opened(&self, label: &str, party: Party) {
+        let dialect = self.dialer_of(party).dialect();
         self.trace.now(label, || match dialect {
             Spoken::BuiltIn(DialectName::Native) => TraceKind::native_signaling_open(),
             foreign => TraceKind::SignalingOpen {

@@ -99,6 +99,7 @@ async fn run_now(
         is_unnamed: false,
         is_back: false,
         offer: String::new(),
+        offered: false,
         arrivals: Arc::default(),
         wire: None,
     };
@@ -147,6 +148,8 @@ struct ViewerBot {
     is_back: bool,
     /// The newest offer.
     offer: String,
+    /// An offer of its own has not been answered.
+    offered: bool,
     /// Of all connections.
     arrivals: Arc<Mutex<Arrivals>>,
     wire: Option<Wire>,
@@ -295,16 +298,14 @@ impl ViewerBot {
             }
             // It is in have-local-offer and does not roll back.
             Event::Description { .. } if self.shared.ignores_offers(self.spec.number) => {}
-            Event::Description { from, description } => {
-                if description.sdp_type == SdpType::Offer {
-                    self.on_offer(at, from, description);
-                } else {
-                    self.note_error(
-                        PeerErrorKind::Protocol,
-                        format!("a viewer was sent an {}, not an offer", description.sdp_type),
-                    );
-                }
-            }
+            Event::Description { from, description } => match description.sdp_type {
+                SdpType::Offer => self.on_offer(at, from, description),
+                SdpType::Answer if self.offered => self.on_answer(at, description),
+                other => self.note_error(
+                    PeerErrorKind::Protocol,
+                    format!("a viewer was sent an {other}, not an offer"),
+                ),
+            },
             Event::Candidate { from, candidate } => self.on_candidate(from, candidate),
             Event::PeerLeft {
                 id,
@@ -342,18 +343,44 @@ impl ViewerBot {
             Event::Closed(_) => {}
             Event::PeerJoined {
                 role: Role::Broadcaster,
-                ..
+                id,
             } => {
                 self.record.join.broadcaster_seen(at);
                 self.set_live(true, at);
+                if self.shared.viewers_offer() {
+                    self.make_offer(id);
+                }
             }
             // Candidates are trickled to their end by themselves; other viewers are not ours to watch.
             Event::EndOfCandidates { .. } | Event::PeerJoined { .. } | Event::PeerLeft { .. } => {}
         }
     }
 
+    /// Offers to receive, where that is the viewer's part.
+    fn make_offer(&mut self, broadcaster: PeerId) {
+        self.let_drain();
+        if let Err(message) = self.open_session(broadcaster) {
+            return self.note_error(PeerErrorKind::Engine, message);
+        }
+        self.offered = true;
+        self.command(EngineCommand::MakeOffer);
+    }
+
+    fn on_answer(&mut self, at: Instant, answer: greenroom_signaling::Description) {
+        self.offered = false;
+        self.record.join.reach(JoinPhase::AnswerSent, at);
+        if let Some(wire) = &self.wire {
+            wire.description(false, &answer.sdp);
+        }
+        self.command(EngineCommand::ApplyAnswer(answer));
+    }
+
     fn on_offer(&mut self, at: Instant, from: Option<PeerId>, offer: greenroom_signaling::Description) {
         self.record.join.reach(JoinPhase::OfferReceived, at);
+        if std::mem::take(&mut self.offered) {
+            // Answered by another offer: its own is void, and so is the connection that was made for it.
+            self.session = None;
+        }
         let broadcaster = from.unwrap_or_else(|| PeerId::from("broadcaster"));
         let renegotiates = self
             .session
@@ -489,8 +516,14 @@ impl ViewerBot {
                 if let Some(wire) = &self.wire {
                     wire.description(true, &description.sdp);
                 }
+                self.record.join.reach(
+                    match description.sdp_type {
+                        SdpType::Offer => JoinPhase::OfferReceived,
+                        _ => JoinPhase::AnswerSent,
+                    },
+                    Instant::now(),
+                );
                 self.say(Command::Description { to, description });
-                self.record.join.reach(JoinPhase::AnswerSent, Instant::now());
             }
             EngineEventKind::LocalCandidate(candidate) => self.say(Command::Candidate { to, candidate }),
             EngineEventKind::LocalEndOfCandidates { username_fragment } => {

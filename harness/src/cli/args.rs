@@ -87,7 +87,8 @@ pub(super) enum Command {
     greenroom run --codec vp8 --video clip.ivf --data-channel\n  \
     greenroom run call.toml ws://10.0.0.5:3000/ --duration 5s\n  \
     greenroom run ws://127.0.0.1:3000/ --exec 'node server.js'\n  \
-    greenroom run ws://127.0.0.1:3000/ --dialect broadcast-ws\n\n\
+    greenroom run ws://127.0.0.1:3000/ --dialect broadcast-ws\n  \
+    greenroom run --publish http://127.0.0.1:8080/whip/live --play http://127.0.0.1:8080/whep/live\n\n\
     Broadcaster and viewers in two processes are one run when they share a ledger:\n  \
     greenroom serve --listen 127.0.0.1:3000 &\n  \
     greenroom run ws://127.0.0.1:3000/ --role broadcaster --viewers 50 --ledger ledger.jsonl &\n  \
@@ -115,6 +116,26 @@ pub(super) struct RunArgs {
     /// How a call begins: the first peer offers, or both do at once
     #[arg(long, env = "GREENROOM_CALL_START", default_value = "sequential", value_name = "sequential|simultaneous", value_parser = parse_call_start)]
     pub(super) call_start: CallStart,
+
+    /// Publish to a media server here, by WHIP: http:// or https://HOST:PORT/PATH
+    #[arg(
+        long,
+        env = "GREENROOM_PUBLISH",
+        hide_env_values = true,
+        value_name = "URL",
+        conflicts_with = "dialect"
+    )]
+    pub(super) publish: Option<String>,
+
+    /// Play what is published from a media server here, by WHEP: http:// or https://HOST:PORT/PATH
+    #[arg(
+        long,
+        env = "GREENROOM_PLAY",
+        hide_env_values = true,
+        value_name = "URL",
+        conflicts_with = "dialect"
+    )]
+    pub(super) play: Option<String>,
 
     /// Room in which the bots meet
     #[arg(

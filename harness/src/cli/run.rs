@@ -74,7 +74,10 @@ async fn once(args: &RunArgs, plan: &Plan, number: u32) -> Result<Report, RunErr
     let streamed = scenario.streamed();
     let simulated = scenario.network.sim.is_some();
     let mut run = match &plan.url {
-        Some(url) => Run::against(url.clone()),
+        Some(url) => match plan.play.as_ref() {
+            Some(play) => Run::through_media_server(url.clone(), play.clone()),
+            None => Run::against(url.clone()),
+        },
         None if simulated => Run::simulated(scenario.seed),
         None => Run::embedded(),
     };
@@ -155,6 +158,8 @@ pub(super) async fn interrupt_signal() {
 struct Plan {
     scenario: Scenario,
     url: Option<String>,
+    /// Where viewers play, if the URL is where a broadcaster publishes.
+    play: Option<String>,
     access: Access,
 }
 
@@ -168,6 +173,16 @@ impl Plan {
             (_, []) => return Err("two scenario files are given; a run has one".to_owned()),
             _ => return Err("two signaling servers are given; a run has one".to_owned()),
         };
+        let (url, play) = match (&args.publish, &args.play, url) {
+            (None, None, url) => (url.map(|url| (*url).clone()), None),
+            (_, _, Some(_)) => {
+                return Err(
+                    "--publish and --play say where the media server is; leave the other URL out".to_owned(),
+                );
+            }
+            (Some(publish), play, None) => (Some(publish.clone()), play.clone()),
+            (None, Some(play), None) => (Some(play.clone()), None),
+        };
         let mut scenario = match file {
             Some(path) => {
                 let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
@@ -176,6 +191,18 @@ impl Plan {
             }
             None => over(without_file(args)?, args, |_| true)?,
         };
+        if args.publish.is_some() || args.play.is_some() {
+            scenario.dialect = if args.publish.is_some() {
+                DialectName::Whip.into()
+            } else {
+                DialectName::Whep.into()
+            };
+            if file.is_none() {
+                scenario
+                    .timeline
+                    .retain(|timed| !matches!(timed.action, Action::Chat { .. }));
+            }
+        }
         let is_for_two = scenario.dialect.built_in().is_some_and(DialectName::is_for_two);
         if is_for_two && file.is_none() && !given.has("viewers") {
             scenario.rooms.iter_mut().for_each(|room| room.viewers = 1);
@@ -200,7 +227,8 @@ impl Plan {
         }
         Ok(Self {
             scenario,
-            url: url.map(|url| (*url).clone()),
+            url,
+            play,
             access: args.access.access()?,
         })
     }

@@ -136,6 +136,16 @@ impl Spoken {
         matches!(self, Self::BuiltIn(name) if name.is_socketio())
     }
 
+    /// Whether it is spoken in HTTP exchanges, not in frames.
+    pub(crate) fn is_over_http(&self) -> bool {
+        matches!(self, Self::BuiltIn(name) if name.is_over_http())
+    }
+
+    /// Whether viewers make the offer.
+    pub(crate) fn viewers_offer(&self) -> bool {
+        matches!(self, Self::BuiltIn(DialectName::Whep))
+    }
+
     /// Whether it is for two peers and no more.
     pub(crate) fn is_for_two(&self) -> bool {
         matches!(self, Self::BuiltIn(name) if name.is_for_two())

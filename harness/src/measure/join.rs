@@ -13,9 +13,9 @@ pub enum JoinPhase {
     WebsocketOpen,
     /// The server confirmed the join.
     Joined,
-    /// The offer arrived.
+    /// The offer arrived; where viewers offer, it was made.
     OfferReceived,
-    /// The answer was sent.
+    /// The answer was sent; where viewers offer, it arrived.
     AnswerSent,
     /// `iceConnectionState` became `connected` or `completed`.
     IceConnected,

@@ -181,6 +181,8 @@ pub struct Run {
     pub(crate) engine: Option<CallersEngine>,
     pub(crate) access: Access,
     pub(crate) turn_password: Option<Password>,
+    /// Where viewers play what is published to a media server.
+    pub(crate) play: Option<String>,
 }
 
 /// Makes the engine of a run.
@@ -204,6 +206,16 @@ impl Run {
     /// A run against the signaling server at a `ws://` or `wss://` URL.
     pub fn against(url: impl Into<String>) -> Self {
         Self::with_target(Target::Url(url.into()))
+    }
+
+    /// A run through a media server: the broadcaster publishes to one URL by WHIP (RFC 9725), and viewers play from another
+    /// one by WHEP (draft-ietf-wish-whep-03). Both are `http://` or `https://` URLs of one stream.
+    ///
+    /// With one of the two only, see [`Run::against`] with the dialect `whip` or `whep`, and [`Run::role`].
+    pub fn through_media_server(publish: impl Into<String>, play: impl Into<String>) -> Self {
+        let mut run = Self::against(publish).dialect(DialectName::Whip);
+        run.play = Some(play.into());
+        run
     }
 
     /// What gets the bots into the server at the URL: headers, a token, whom TLS trusts. Default: nothing.
@@ -250,6 +262,7 @@ impl Run {
             engine: None,
             access: Access::default(),
             turn_password: None,
+            play: None,
         }
     }
 

@@ -14,6 +14,7 @@ use super::room::RoomRun;
 use super::server::{BroughtServer, Meeting};
 use super::{CallersEngine, ExecError, Run, RunError, Target};
 use crate::bot::caller::Together;
+use crate::bot::dial::Dialer;
 use crate::bot::reference::{self, Reference};
 use crate::bot::source::Sources;
 use crate::bot::{Figures, LedgerHandle, Progress, Shared};
@@ -85,9 +86,15 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         &run.target,
         run.server,
         &run.access,
-        #[cfg(feature = "server")]
         scenario.dialect.built_in().unwrap_or_default(),
     )?;
+    if run.signaling.is_none() && !brings_server {
+        refuse_half_a_media_server(&scenario, run.play.is_some())?;
+    }
+    let player = match &run.play {
+        Some(url) => Some(Dialer::to_http(url, &run.access)?.with_dialect(Spoken::BuiltIn(DialectName::Whep))),
+        None => None,
+    };
     let (ledger, ledger_file, follower) = open_ledger(&scenario, run.ledger.as_deref(), frame_rate, clock)?;
     let executed = match (&scenario.exec, &run.target) {
         (Some(exec), Target::Url(url)) => Some(Executed::start(exec.clone(), url).await?),
@@ -162,6 +169,7 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
                 trace: trace.clone(),
                 engine: Arc::clone(&engine),
                 dialer: dialer.clone(),
+                player: player.clone(),
                 // Each room has its own stream and so its own ledger; a ledger file goes with a single room.
                 ledger: if several || is_call {
                     own_ledger(&scenario, &clip, frame_rate, clock)
@@ -239,10 +247,11 @@ fn refuse_what_would_not_happen(
         ));
     }
     let stalls = acts(|action| matches!(action, Action::StallSignaling { .. }));
-    if has_callers_client && (stalls || !scenario.network.signaling.is_empty()) {
+    let has_no_frames = has_callers_client || scenario.dialect.built_in().is_some_and(DialectName::is_over_http);
+    if has_no_frames && (stalls || !scenario.network.signaling.is_empty()) {
         return Err(RunError::Unsupported(
-            "signaling faults are about frames, and a signaling client of your own has none that greenroom sees; \
-             leave one of both out",
+            "signaling faults are about frames, and neither HTTP nor a signaling client of your own has any that \
+             greenroom sees; leave one of both out",
         ));
     }
     if scenario.dialect != DialectName::Native && !scenario.wire_faults.is_empty() {
@@ -300,6 +309,22 @@ fn refuse_what_cannot_be_said(
         ));
     }
     Ok(())
+}
+
+/// WHIP has no words for viewers, and WHEP none for broadcasters.
+fn refuse_half_a_media_server(scenario: &Scenario, plays: bool) -> Result<(), RunError> {
+    let why = match (scenario.dialect.built_in(), scenario.role) {
+        (Some(DialectName::Whip), RoleSelection::All | RoleSelection::Viewers) if !plays => {
+            "WHIP is for broadcasters; say where viewers play by WHEP (--play URL), or run the broadcaster alone \
+             (--role broadcaster)"
+        }
+        (Some(DialectName::Whep), RoleSelection::All | RoleSelection::Broadcaster) => {
+            "WHEP is for viewers; say where the broadcaster publishes by WHIP (--publish URL), or run viewers alone \
+             (--role viewers)"
+        }
+        _ => return Ok(()),
+    };
+    Err(RunError::Unsupported(why))
 }
 
 /// The simulated network's STUN server, where there is a NAT to ask it about.

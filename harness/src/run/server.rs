@@ -10,8 +10,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use greenroom_signaling::DialectName;
 #[cfg(feature = "server")]
-use greenroom_signaling::{DialectName, ServedDialect};
+use greenroom_signaling::ServedDialect;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
@@ -79,7 +80,7 @@ impl Meeting {
         target: &Target,
         server: Option<CallersServer>,
         access: &Access,
-        #[cfg(feature = "server")] dialect: DialectName,
+        dialect: DialectName,
     ) -> Result<Self, RunError> {
         let brings = !matches!(target, Target::Url(_) | Target::Dialer(_));
         if *access != Access::default() && !matches!(target, Target::Url(_)) {
@@ -99,6 +100,7 @@ impl Meeting {
             return Ok(Self::Brought(Kind::Callers(exchange, server), dialer));
         }
         match target {
+            Target::Url(url) if dialect.is_over_http() => Ok(Self::Theirs(Dialer::to_http(url, access)?)),
             Target::Url(url) => Ok(Self::Theirs(Dialer::to(url, access)?)),
             Target::Dialer(dialer) => Ok(Self::Theirs(dialer.clone())),
             #[cfg(feature = "sim")]
