@@ -28,6 +28,8 @@ pub mod explore;
 pub mod fault;
 pub mod measure;
 pub mod media;
+#[cfg(feature = "server")]
+mod media_server;
 pub mod net;
 mod report;
 pub mod rules;
@@ -50,6 +52,8 @@ pub use check::{Breach, Criterion, Finding, FindingKind, Limit, Severity, Verdic
 pub use clock::{RunClock, micros};
 pub use dialect::{DialectChoice, DialectError, read_dialect};
 pub use doctor::{Answer, Card, CardLine, Doctor, Question};
+#[cfg(feature = "server")]
+pub use media_server::{Flaw, MediaServer, MediaServerConfig, MediaServerStats};
 pub use report::{EXIT_INTERRUPTED, Ladder, REPORT_VERSION, Report, Simulated, Style, ladder};
 pub use run::{BroadcasterHandle, RunHandle, ViewerHandle};
 pub use run::{Environment, ExecError, IceError, LedgerFileError, MemoryListener, Run, RunError};
