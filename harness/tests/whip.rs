@@ -96,7 +96,7 @@ fn all_verified(report: &Report, viewers: u64) {
     report.assert_passed();
     let totals = &report.measured.totals;
     assert!(
-        totals.video.verified > 30 * viewers && totals.video.verified == totals.video.expected,
+        totals.verified > 30 * viewers && totals.verified == totals.expected,
         "{totals:?}"
     );
 }
