@@ -312,7 +312,10 @@ impl ViewerBot {
                 role: Role::Broadcaster,
             } => {
                 self.set_live(false, at);
-                if self
+                if self.offered {
+                    // Nothing came of its offer, nor of the connection that was made for it.
+                    self.session = None;
+                } else if self
                     .session
                     .as_ref()
                     .is_some_and(|session| session.broadcaster == id)
@@ -347,7 +350,7 @@ impl ViewerBot {
             } => {
                 self.record.join.broadcaster_seen(at);
                 self.set_live(true, at);
-                if self.shared.viewers_offer() {
+                if self.shared.viewers_offer() && !self.offered {
                     self.make_offer(id);
                 }
             }
@@ -377,10 +380,7 @@ impl ViewerBot {
 
     fn on_offer(&mut self, at: Instant, from: Option<PeerId>, offer: greenroom_signaling::Description) {
         self.record.join.reach(JoinPhase::OfferReceived, at);
-        if std::mem::take(&mut self.offered) {
-            // Answered by another offer: its own is void, and so is the connection that was made for it.
-            self.session = None;
-        }
+        self.offered = false;
         let broadcaster = from.unwrap_or_else(|| PeerId::from("broadcaster"));
         let renegotiates = self
             .session

@@ -92,7 +92,9 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         refuse_half_a_media_server(&scenario, run.play.is_some())?;
     }
     let player = match &run.play {
-        Some(url) => Some(Dialer::to_http(url, &run.access)?.with_dialect(Spoken::BuiltIn(DialectName::Whep))),
+        Some(url) => {
+            Some(Dialer::to_http(url, &run.access)?.with_dialect(Spoken::BuiltIn(DialectName::Whep)))
+        }
         None => None,
     };
     let (ledger, ledger_file, follower) = open_ledger(&scenario, run.ledger.as_deref(), frame_rate, clock)?;
@@ -247,7 +249,8 @@ fn refuse_what_would_not_happen(
         ));
     }
     let stalls = acts(|action| matches!(action, Action::StallSignaling { .. }));
-    let has_no_frames = has_callers_client || scenario.dialect.built_in().is_some_and(DialectName::is_over_http);
+    let has_no_frames =
+        has_callers_client || scenario.dialect.built_in().is_some_and(DialectName::is_over_http);
     if has_no_frames && (stalls || !scenario.network.signaling.is_empty()) {
         return Err(RunError::Unsupported(
             "signaling faults are about frames, and neither HTTP nor a signaling client of your own has any that \

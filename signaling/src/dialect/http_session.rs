@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::http::{HttpFailure, HttpMethod, HttpRequest, HttpResponse, SDP, SDP_FRAGMENT};
 use super::{DialectName, EncodeError, Output};
 use crate::sdpfrag::FragmentHead;
-use crate::{Candidate, Command, DecodeError, Description, ErrorCode, Event, PeerId, SdpType};
+use crate::{Candidate, Command, DecodeError, Description, ErrorCode, Event, PeerId, Role, SdpType};
 
 /// Candidates that may wait for a session or for the PATCH before.
 const MAX_WAITING: usize = 256;
@@ -349,6 +349,10 @@ impl HttpSession {
             // They belong to the offer that was not taken.
             self.waiting.clear();
             self.end = Ending::Open;
+            // Its connection is over; another one begins with the server's offer.
+            let (id, role) = (self.server.clone(), Role::Broadcaster);
+            outputs.push(Output::Event(Event::PeerLeft { id: id.clone(), role }));
+            outputs.push(Output::Event(Event::PeerJoined { id, role }));
         }
         outputs.push(Output::Event(Event::Description {
             from: Some(self.server.clone()),

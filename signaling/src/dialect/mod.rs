@@ -6,9 +6,9 @@
 mod body;
 mod broadcast_ws;
 mod data;
-mod janus;
 pub(crate) mod http;
 mod http_session;
+mod janus;
 mod meaning;
 mod name;
 mod native;
@@ -31,8 +31,8 @@ pub use data::{
     Confirmation, Data, DialectFile, DialectFileError, Every, Explained, Happens, Joins, Ping, Receive,
     Sends, Template, TemplateError,
 };
-pub use janus::Janus;
 pub use http::{HttpFailure, HttpMethod, HttpRequest, HttpResponse};
+pub use janus::Janus;
 pub(crate) use meaning::{of_command, of_event};
 pub use name::{DialectName, UnknownDialect};
 pub use native::Native;
@@ -254,9 +254,7 @@ impl Dialect {
             | Self::Janus(_)
             | Self::Whip(_)
             | Self::Whep(_)
-            | Self::Data(_) => {
-                url.to_owned()
-            }
+            | Self::Data(_) => url.to_owned(),
         }
     }
 

@@ -7,8 +7,11 @@ use tokio::time::Instant;
 
 use super::http::{HttpFailure, HttpResponse};
 use super::http_session::HttpSession;
-use super::{DialectName, EncodeError, Output, broadcast_ws::BROADCASTER};
+use super::{DialectName, EncodeError, Output};
 use crate::{Command, Event, PeerId, Role, RoomState};
+
+/// What the viewer calls the server.
+const SERVER: &str = "whep";
 
 /// Playback over HTTP.
 #[derive(Clone, Debug)]
@@ -23,7 +26,7 @@ impl Whep {
     pub fn new(me: PeerId) -> Self {
         Self {
             me,
-            session: HttpSession::new(DialectName::Whep, PeerId::from(BROADCASTER)),
+            session: HttpSession::new(DialectName::Whep, PeerId::from(SERVER)),
             joined: false,
         }
     }
@@ -63,7 +66,7 @@ impl Whep {
                     peers: Vec::new(),
                 };
                 let server = Event::PeerJoined {
-                    id: PeerId::from(BROADCASTER),
+                    id: PeerId::from(SERVER),
                     role: Role::Broadcaster,
                 };
                 Ok(vec![
@@ -134,8 +137,11 @@ mod tests {
         bot.encode(&candidate("candidate:of-the-offer")).unwrap();
         let told = bot.answered(now, post.number, Ok(response(406)));
         assert!(
-            matches!(&told[..], [Output::Event(Event::Description { description, .. })]
-                if description.sdp_type == SdpType::Offer),
+            matches!(&told[..], [
+                Output::Event(Event::PeerLeft { .. }),
+                Output::Event(Event::PeerJoined { .. }),
+                Output::Event(Event::Description { description, .. })
+            ] if description.sdp_type == SdpType::Offer),
             "{told:?}"
         );
         let said = bot.encode(&described(SdpType::Answer)).unwrap();

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::http::{HttpFailure, HttpResponse};
 use super::http_session::HttpSession;
-use super::{DialectName, EncodeError, Output, broadcast_ws::BROADCASTER};
+use super::{DialectName, EncodeError, Output, unaddressed::BROADCASTER};
 use crate::{Command, Event, PeerId, Role, RoomState};
 
 /// What the broadcaster calls the server.
