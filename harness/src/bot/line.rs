@@ -280,8 +280,8 @@ pub(super) fn number(party: Party) -> u64 {
 
 async fn dial(shared: &Shared, label: &str, party: Party) -> Result<Client, DialError> {
     let config = shared.client_config(label, party);
-    let (client, incoming) = shared.dialer.connect(label, config).await?;
-    shared.signaling_opened(label);
+    let (client, incoming) = shared.dialer_of(party).connect(label, config).await?;
+    shared.signaling_opened(label, party);
     if let Some(faults) = &shared.wire_faults {
         faults.connected(party, client.injector());
     }

@@ -350,7 +350,8 @@ pub(super) enum Reporter {
     broadcast-ws     one broadcaster and its viewers, {type: ...} without addresses; also tutorial-28\n  \
     relay            every text to the other of two\n  \
     socketio-relay   the same as the Socket.IO event signalingMessage\n  \
-    socketio-rooms   one host and its viewers as Socket.IO events that name the viewer\n\n\
+    socketio-rooms   one host and its viewers as Socket.IO events that name the viewer\n  \
+    whip, whep       a media server: publish to /whip/NAME, play from /whep/NAME\n\n\
     Examples:\n  \
     greenroom serve\n  \
     greenroom serve --listen 0.0.0.0:8080=relay\n  \
@@ -373,7 +374,15 @@ pub(super) struct ServeArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Listen {
     pub(super) address: SocketAddr,
-    pub(super) dialect: ServedDialect,
+    pub(super) dialect: Served,
+}
+
+/// What is served at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Served {
+    Signaling(ServedDialect),
+    /// WHIP and WHEP, whichever was named.
+    Media,
 }
 
 impl Listen {
@@ -381,10 +390,15 @@ impl Listen {
         let (address, dialect) = match text.split_once('=') {
             Some((address, name)) => {
                 let name: DialectName = name.parse().map_err(|error: UnknownDialect| error.to_string())?;
-                let served = ServedDialect::try_from(name).map_err(|error| error.to_string())?;
+                let served = match name {
+                    DialectName::Whip | DialectName::Whep => Served::Media,
+                    name => {
+                        Served::Signaling(ServedDialect::try_from(name).map_err(|error| error.to_string())?)
+                    }
+                };
                 (address, served)
             }
-            None => (text, ServedDialect::Native),
+            None => (text, Served::Signaling(ServedDialect::Native)),
         };
         let address = address
             .parse()

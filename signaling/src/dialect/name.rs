@@ -74,11 +74,6 @@ impl DialectName {
         matches!(self, Self::Janus | Self::Whip | Self::Whep)
     }
 
-    /// Whether it is spoken in HTTP exchanges, not in frames.
-    pub fn is_over_http(self) -> bool {
-        matches!(self, Self::Whip | Self::Whep)
-    }
-
     /// Whether rooms have names in it; without them a server has one.
     pub fn names_rooms(self) -> bool {
         matches!(self, Self::Native | Self::Janus)

@@ -61,7 +61,7 @@ fn let_in(role: Role) -> Data {
 fn frames(outputs: &[Output]) -> Vec<Value> {
     let frames = outputs.iter().filter_map(|output| match output {
         Output::Frame { text, .. } => Some(serde_json::from_str(text).unwrap()),
-        Output::Event(_) | Output::Unsaid(_) => None,
+        Output::Event(_) | Output::Request(_) | Output::Unsaid(_) => None,
     });
     frames.collect()
 }
@@ -71,7 +71,7 @@ fn told(bot: &mut Data, frame: &Value) -> Vec<Event> {
     let outputs = bot.decode(Instant::now(), &frame.to_string()).unwrap();
     let events = outputs.into_iter().filter_map(|output| match output {
         Output::Event(event) => Some(event),
-        Output::Frame { .. } | Output::Unsaid(_) => None,
+        Output::Frame { .. } | Output::Request(_) | Output::Unsaid(_) => None,
     });
     events.collect()
 }

@@ -34,7 +34,7 @@ impl Talk {
                     self.said.push(serde_json::from_str(&text).unwrap());
                     self.meant.push(says);
                 }
-                Output::Unsaid(_) => {}
+                Output::Request(_) | Output::Unsaid(_) => {}
             }
         }
         events

@@ -94,9 +94,10 @@ impl TryFrom<DialectName> for ServedDialect {
             DialectName::SocketioRelay | DialectName::SocketioRooms => {
                 not("this build lacks Socket.IO; build it with the feature socketio")
             }
-            DialectName::Janus | DialectName::Whip | DialectName::Whep => {
-                not("it takes a media server; start one and name its URL")
-            }
+            DialectName::Janus => not("it takes a media server; start one and name its URL"),
+            DialectName::Whip | DialectName::Whep => not(
+                "it takes a media server; greenroom serve --listen ADDR=whip is one, run with --publish and --play",
+            ),
         }
     }
 }
