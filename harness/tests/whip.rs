@@ -210,45 +210,50 @@ async fn a_token_gets_in_and_leaves_no_trace_and_without_it_nobody_does() {
     assert_eq!(story(&exchanges, "broadcaster"), "POST 401");
 }
 
-/// Runs through a server that does one thing wrong; gives the exchanges.
-async fn wrong(flaw: Flaw) -> Vec<(String, FrameWay, HttpSeen)> {
+/// Runs through a server that does one thing wrong.
+async fn wrong(flaw: Flaw) -> (Report, Vec<(String, FrameWay, HttpSeen)>) {
     let config = MediaServerConfig {
         flaw: Some(flaw),
         ..MediaServerConfig::default()
     };
     let served = served(config).await;
-    traced(through(served.address).viewers(1).duration(ms(300)))
-        .await
-        .1
+    traced(through(served.address).viewers(1).duration(ms(300))).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_flaw_that_bots_meet_stands_in_the_trace() {
-    for (flaw, expected) in [
-        (Flaw::OkForCreated, "POST 200 PATCH 204 DELETE 200"),
+async fn every_flaw_that_bots_meet_stands_in_the_trace_and_is_named_by_its_rule() {
+    let mut missed = Vec::new();
+    for (flaw, expected, rule) in [
+        (Flaw::OkForCreated, "POST 200 PATCH 204 DELETE 200", "WI-01"),
         // What has no URL is neither told candidates nor ended.
-        (Flaw::NoLocation, "POST 201"),
-        (Flaw::WrongContentType, "POST 201"),
-        (Flaw::TrickleAnswered, "POST 201 PATCH 200 DELETE 200"),
-        (Flaw::MovedPermanently, "POST 301"),
-        (Flaw::DeleteIgnored, "POST 201 PATCH 204 DELETE 200"),
+        (Flaw::NoLocation, "POST 201", "WI-01"),
+        (Flaw::WrongContentType, "POST 201", "WI-01"),
+        (Flaw::AnswersSendrecv, "POST 201 PATCH 204 DELETE 200", "WI-01"),
+        (Flaw::NoCandidates, "POST 201 PATCH 204 DELETE 200", "WI-02"),
+        (Flaw::TrickleAnswered, "POST 201 PATCH 200 DELETE 200", "WI-03"),
+        (Flaw::MovedPermanently, "POST 301", "WI-05"),
     ] {
-        let exchanges = wrong(flaw).await;
+        let (report, exchanges) = wrong(flaw).await;
         assert_eq!(story(&exchanges, "broadcaster"), expected, "{flaw}");
+        let found = report
+            .findings
+            .iter()
+            .any(|finding| finding.message.contains(rule));
+        if !found {
+            let said: Vec<_> = report
+                .findings
+                .iter()
+                .map(|finding| finding.message.clone())
+                .collect();
+            missed.push(format!("{flaw} is not named by {rule}: {said:?}"));
+        }
     }
-    let exchanges = wrong(Flaw::GuessableSessions).await;
+    assert!(missed.is_empty(), "{missed:#?}");
+    let (_, exchanges) = wrong(Flaw::GuessableSessions).await;
     let location = exchanges
         .iter()
         .find_map(|(.., message)| message.header("location"));
     assert_eq!(location, Some("/session/1"));
-    let exchanges = wrong(Flaw::AnswersSendrecv).await;
-    let answer = exchanges.iter().find_map(|(.., message)| match message {
-        HttpSeen::Response {
-            status: 201, body, ..
-        } => Some(body),
-        _ => None,
-    });
-    assert!(answer.unwrap().contains("a=sendrecv"));
 }
 
 /// An offer as a broadcaster makes it, without candidates, and the connection that it belongs to.

@@ -343,7 +343,7 @@ impl Dialer {
     /// Headers of the handshake.
     #[cfg(feature = "cli")]
     pub(crate) fn headers(&self) -> &[(String, String)] {
-        &self.headers
+        self.access.headers()
     }
 
     /// The URL as it is asked for, with what may be secret in it.

@@ -177,7 +177,7 @@ mod tests {
             candidate: "candidate:1 1 udp 1 192.0.2.1 9 typ host".into(),
             ..Candidate::default()
         };
-        let text = with_candidates(OFFER, &[candidate.clone()]);
+        let text = with_candidates(OFFER, std::slice::from_ref(&candidate));
         let expected =
             "a=sendonly\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\na=end-of-candidates\r\nm=video";
         assert!(text.contains(expected), "{text}");
