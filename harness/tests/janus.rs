@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use greenroom::media::codec::Codec;
 use greenroom::signaling::DialectName;
-use greenroom::{Action, FindingKind, MediaFault, Muting, Report, Run, Severity, Style, Verdict};
+use greenroom::{Action, FindingKind, IceSpec, MediaFault, Muting, Report, Run, Severity, Style, Verdict};
 use greenroom_fixtures::Size;
+use support::coturn::{Coturn, CoturnError, PASSWORD, USER};
 use support::janus::{Creation, Janus, JanusError, ROOM, ROOM_OF_VP9};
 use support::peers::or_skip;
 use support::{errors, ms, within};
@@ -239,4 +240,37 @@ async fn one_flipped_byte_on_the_way_to_janus_is_one_corrupt_frame_at_each_viewe
         assert_eq!(finding.kind, FindingKind::FramesCorrupt);
         assert!(finding.message.contains("(frame 40)"), "{}", finding.message);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_ends_of_a_broadcast_through_janus_may_be_relayed() {
+    let Some(janus) = janus(Creation::Open).await else {
+        return;
+    };
+    let Some(coturn) = or_skip(Coturn::start().await, CoturnError::is_missing) else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let relayed = || {
+        let ice = IceSpec {
+            turn: vec![coturn.turn()],
+            turn_user: Some(USER.to_owned()),
+            relay_only: true,
+            ..IceSpec::default()
+        };
+        let run = call(&janus).viewers(1).ice(ice).turn_password(PASSWORD);
+        run.output_dir(dir.path())
+    };
+    let report = judged(relayed).await;
+    verified(&report, 1);
+    let trace = std::fs::read_to_string(dir.path().join("trace.jsonl")).unwrap();
+    let ours = trace
+        .lines()
+        .filter(|line| line.contains("\"way\":\"out\"") && line.contains(" typ "));
+    let mut types: Vec<&str> = ours
+        .flat_map(|line| line.split(" typ ").skip(1))
+        .filter_map(|rest| rest.split([' ', '"', '\\']).next())
+        .collect();
+    types.dedup();
+    assert_eq!(types, ["relay"], "every candidate that we sent is a relayed one");
 }
