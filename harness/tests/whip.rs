@@ -83,7 +83,12 @@ fn story(exchanges: &[(String, FrameWay, HttpSeen)], peer: &str) -> String {
         HttpSeen::Response { status, .. } => status.to_string(),
         HttpSeen::Failed { .. } => "failed".to_owned(),
     });
-    words.collect::<Vec<_>>().join(" ")
+    let mut story = words.collect::<Vec<_>>().join(" ");
+    // Candidates and their end go together or one after the other, as they come.
+    while story.contains("PATCH 204 PATCH 204") {
+        story = story.replace("PATCH 204 PATCH 204", "PATCH 204");
+    }
+    story
 }
 
 /// What a viewer did once the stream was there.
@@ -166,10 +171,7 @@ async fn a_counter_offer_is_answered_and_played() {
         "{totals:?}"
     );
     for viewer in 1..=2 {
-        assert_eq!(
-            played(&exchanges, viewer),
-            "POST 406 PATCH 204 PATCH 204 DELETE 200"
-        );
+        assert_eq!(played(&exchanges, viewer), "POST 406 PATCH 204 DELETE 200");
     }
     freed(&served.server).await;
 }
