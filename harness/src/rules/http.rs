@@ -119,7 +119,7 @@ struct Session {
     etag: Option<String>,
     /// Restart that is not answered yet.
     restarting: Option<EventRef>,
-    offer_ufrag: Option<String>,
+    client_ufrag: Option<String>,
     authorized: bool,
     /// Counter-offer that waits for its answer.
     countered: Option<EventRef>,

@@ -10,7 +10,12 @@ use crate::trace::HttpSeen;
 
 /// Whether the request is for an ICE restart: it names no tag but all, or brings credentials that are new.
 fn is_restart(session: &Session, asked: &Asked) -> bool {
-    let is_new = |ufrag: &str| session.offer_ufrag.as_deref().is_some_and(|known| known != ufrag);
+    let is_new = |ufrag: &str| {
+        session
+            .client_ufrag
+            .as_deref()
+            .is_some_and(|known| known != ufrag)
+    };
     asked.is_of_type(FRAGMENT) && (names_all(asked) || asked.body().ufrag().is_some_and(is_new))
 }
 
@@ -43,6 +48,8 @@ pub(super) fn asked(protocol: Option<Protocol>, session: &mut Session, asked: &A
         broken.push(by_client("WI-05", what).because_of(Some(opened.clone())));
     }
     if asked.is_of_type(SDP) && protocol == Some(Protocol::Whep) {
+        // The answer to a counter-offer is of another connection than the offer that was refused.
+        session.client_ufrag = asked.body().ufrag().map(str::to_owned);
         return broken;
     }
     if !asked.is_of_type(FRAGMENT) {
@@ -177,6 +184,6 @@ fn restarted(
         }
     }
     session.etag = etag.map(str::to_owned).or(session.etag.take());
-    session.offer_ufrag = asked.body().ufrag().map(str::to_owned);
+    session.client_ufrag = asked.body().ufrag().map(str::to_owned);
     broken
 }

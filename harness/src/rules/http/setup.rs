@@ -12,7 +12,7 @@ pub(super) fn asked(protocol: Option<Protocol>, session: &mut Session, asked: &A
     let mut broken = Vec::new();
     *session = Session {
         opening: Some(asked.event.clone()),
-        offer_ufrag: asked.body().ufrag().map(str::to_owned),
+        client_ufrag: asked.body().ufrag().map(str::to_owned),
         authorized: asked.header("authorization").is_some(),
         ..Session::default()
     };
