@@ -7,6 +7,7 @@
 pub mod catalogue;
 mod cause;
 mod consent;
+mod copies;
 pub mod document;
 mod finding;
 mod http;
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use greenroom_signaling::DialectName;
 
+use self::copies::Copies;
 use self::http::Http;
 use self::janus::Janus;
 use self::link::Link;
@@ -31,7 +33,7 @@ use self::message::{DescriptionKind, Message};
 use self::names::Names;
 use self::negotiation::{SdpKind, Side};
 use self::relay::Relay;
-use self::room::Bot;
+use self::room::{Bot, Unreadable};
 use self::words::{connection_of, described, summary};
 use crate::check::Severity;
 use crate::engine::{ConnectionState, IceConnectionState};
@@ -70,6 +72,7 @@ pub struct Checker {
     names: Names,
     http: Http,
     relay: Relay,
+    copies: Copies,
     findings: Vec<RuleFinding>,
     dropped: u64,
     /// Of findings that are errors, the first.
@@ -103,6 +106,14 @@ impl Checker {
         match &event.event {
             TraceKind::Signaling { way, frame, means } => {
                 let is_foreign = self.bots.get(&event.peer).is_some_and(|bot| bot.is_foreign);
+                match way {
+                    FrameWay::Out => self.frame_sent(&event.peer, frame),
+                    FrameWay::In if means.is_empty() => {
+                        let at = self.at(event, "got a frame that is not for it");
+                        self.frame_passed_over(&event.peer, frame, at);
+                    }
+                    FrameWay::In => {}
+                }
                 if self.bots.get(&event.peer).is_some_and(|bot| bot.speaks_janus) {
                     self.janus(event, *way, frame);
                 }
@@ -133,6 +144,12 @@ impl Checker {
             TraceKind::SignalingClosed { reason } => {
                 let at = self.at(event, "signaling closed");
                 self.bot(&event.peer).signaling_closed = Some((at, reason.clone()));
+            }
+            TraceKind::SignalingUnreadable { binary, .. } => {
+                let at = self.at(event, "got a frame that cannot be read");
+                let binary = *binary;
+                let bot = self.bot(&event.peer);
+                bot.unreadable.get_or_insert(Unreadable { at, binary });
             }
             TraceKind::CandidateDiscarded { remote } => self.candidate_discarded(event, remote),
             TraceKind::MediaSecond { bytes, .. } if *bytes > 0 => {
@@ -347,7 +364,8 @@ impl Checker {
             Message::State { version, .. } => return self.room_state(&label, *version, at),
             Message::Chat { seq } => return self.chat(&label, *seq, at),
             Message::Malformed { .. } | Message::Unreadable => {
-                self.bot(&label).unreadable.get_or_insert(at);
+                let unreadable = Unreadable { at, binary: false };
+                self.bot(&label).unreadable.get_or_insert(unreadable);
                 return;
             }
             _ => {}

@@ -189,6 +189,8 @@ pub enum TraceKind {
     /// A remote candidate of the peer that signaling calls `remote` came before the remote description, and whoever got
     /// it threw it away: addIceCandidate without a remote description, the error ignored.
     CandidateDiscarded { remote: String },
+    /// A signaling frame came that says nothing in the dialect. A binary one is in the trace as nothing else.
+    SignalingUnreadable { binary: bool, reason: String },
     /// `iceConnectionState` changed.
     Ice {
         connection: u64,

@@ -18,7 +18,6 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::line::{Heard, Line};
-use super::signaling::undecodable;
 use super::source::Sources;
 use super::viewer::ChatLine;
 use crate::engine::{ConnectionId, ConnectionState, EngineCommand, EngineEvent, EngineEventKind};
@@ -335,7 +334,7 @@ impl BroadcasterBot {
                 }
             }
             Event::Undecodable(error) => {
-                let error = undecodable(&error);
+                let error = self.shared.undecodable(&self.label, at, &error);
                 self.keep_error(error);
             }
             // The line sees to it.

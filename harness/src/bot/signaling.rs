@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use greenroom_signaling::{ClientConfig, DialectName, ErrorCode, FrameFate, FrameFilter};
+use greenroom_signaling::{ClientConfig, DecodeError, DialectName, ErrorCode, FrameFate, FrameFilter};
 use tokio::time::Instant;
 
 use super::Shared;
@@ -94,6 +94,18 @@ impl Shared {
             message: format!("the signaling server refused a message: {code}: {message}"),
         }
     }
+
+    /// A frame came that says nothing in the dialect.
+    pub(crate) fn undecodable(&self, label: &str, at: Instant, error: &DecodeError) -> PeerError {
+        self.trace.at(at, label, || TraceKind::SignalingUnreadable {
+            binary: matches!(error, DecodeError::Binary { .. }),
+            reason: error.to_string(),
+        });
+        PeerError {
+            kind: PeerErrorKind::Protocol,
+            message: format!("a signaling frame cannot be read: {error}"),
+        }
+    }
 }
 
 /// The fate of a frame that meets two filters: what the first one lets pass meets the second one, and is as much
@@ -110,14 +122,6 @@ fn in_turn(text: &str, first: FrameFate, mut second: impl FnMut(&str) -> FrameFa
         }
     });
     FrameFate::Instead(passing.collect())
-}
-
-/// A signaling frame that the dialect cannot read.
-pub(crate) fn undecodable(error: &impl std::fmt::Display) -> PeerError {
-    PeerError {
-        kind: PeerErrorKind::Protocol,
-        message: format!("a signaling frame cannot be read: {error}"),
-    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,6 @@ use self::ending::{Draining, Ending};
 use super::Shared;
 use super::line::{Heard, Line};
 use super::session::{Session, SessionSpec, Until};
-use super::signaling::undecodable;
 use super::wire::Wire;
 use crate::engine::{
     ConnectionId, ConnectionSpec, ConnectionState, EngineCommand, EngineEvent, EngineEventKind,
@@ -339,7 +338,7 @@ impl ViewerBot {
                 }
             }
             Event::Undecodable(error) => {
-                let error = undecodable(&error);
+                let error = self.shared.undecodable(&self.record.label, at, &error);
                 self.record.keep_error(error);
             }
             // The line sees to it.

@@ -161,11 +161,16 @@ fn criteria(scenario: &Scenario, measured: &Measured, findings: &[Finding]) -> V
 
 /// Whether a viewer without a picture is one that was to have one.
 fn matters(cause: &Cause, findings: &[Finding]) -> bool {
-    findings.iter().any(|finding| {
-        finding.severity == Severity::Error
-            && finding.peer.as_deref() == Some(cause.viewer.as_str())
-            && finding.kind != FindingKind::RuleBroken
-    })
+    let errors = || {
+        findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+    };
+    // Where nobody has anything each has a part in it, however short the run was.
+    errors().any(|finding| finding.kind == FindingKind::NothingVerified)
+        || errors().any(|finding| {
+            finding.peer.as_deref() == Some(cause.viewer.as_str()) && finding.kind != FindingKind::RuleBroken
+        })
 }
 
 /// Whether a viewer got its first frame within the deadline.

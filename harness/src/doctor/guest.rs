@@ -46,7 +46,25 @@ const UNASKED: &str =
 
 /// A guest that has done what it came for. Some stay for as long as this lives.
 pub(super) struct Visit {
+    /// The server never showed it the door.
+    pub(super) was_let_in: bool,
     _socket: Option<WebSocketStream<Box<dyn ByteStream>>>,
+}
+
+impl Visit {
+    fn over(was_let_in: bool) -> Self {
+        Self {
+            was_let_in,
+            _socket: None,
+        }
+    }
+
+    fn staying(socket: WebSocketStream<Box<dyn ByteStream>>) -> Self {
+        Self {
+            was_let_in: true,
+            _socket: Some(socket),
+        }
+    }
 }
 
 /// Comes in and misbehaves.
@@ -72,9 +90,7 @@ pub(super) async fn visit(guest: Guest, dialer: &Dialer, room: &str) -> Result<V
             join(&mut socket, dialer, room, Role::Broadcaster).await;
             // It stays: a server that believed it would now send newcomers to it.
             hear(&mut socket, REACTION).await;
-            return Ok(Visit {
-                _socket: Some(socket),
-            });
+            return Ok(Visit::staying(socket));
         }
         Guest::Babbler => {
             let babble: &[&str] = if in_events { &BABBLE_IN_EVENTS } else { &BABBLE };
@@ -94,20 +110,18 @@ pub(super) async fn visit(guest: Guest, dialer: &Dialer, room: &str) -> Result<V
         }
         Guest::Sleeper => {
             join(&mut socket, dialer, room, Role::Viewer).await;
-            return Ok(Visit {
-                _socket: Some(socket),
-            });
+            return Ok(Visit::staying(socket));
         }
         Guest::Ghost => {
             join(&mut socket, dialer, room, Role::Viewer).await;
             // Without a close frame.
             drop(socket);
-            return Ok(Visit { _socket: None });
+            return Ok(Visit::over(true));
         }
     }
-    hear(&mut socket, REACTION).await;
+    let was_let_in = hear(&mut socket, REACTION).await;
     let _ = timeout(REACTION, socket.close(None)).await;
-    Ok(Visit { _socket: None })
+    Ok(Visit::over(was_let_in))
 }
 
 /// Says it; false if the server has hung up.
@@ -115,9 +129,15 @@ async fn say(socket: &mut WebSocketStream<Box<dyn ByteStream>>, message: Message
     matches!(timeout(REACTION, socket.send(message)).await, Ok(Ok(())))
 }
 
-/// Reads until the server is quiet, or gone.
-async fn hear(socket: &mut WebSocketStream<Box<dyn ByteStream>>, quiet: Duration) {
-    while let Ok(Some(Ok(_))) = timeout(quiet, socket.next()).await {}
+/// Reads until the server is quiet, or gone; false if it is gone.
+async fn hear(socket: &mut WebSocketStream<Box<dyn ByteStream>>, quiet: Duration) -> bool {
+    loop {
+        match timeout(quiet, socket.next()).await {
+            Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) => return false,
+            Ok(Some(Ok(_))) => {}
+            Err(_) => return true,
+        }
+    }
 }
 
 /// Says what a client of the dialect says to be let in, and waits until it is or nothing more comes of it.

@@ -10,6 +10,7 @@ mod draw;
 mod fate;
 mod fitted;
 mod frame;
+mod meant;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -65,6 +66,8 @@ pub struct Ladder {
     server: Vec<ServerFrame>,
     /// Who speaks another protocol than greenroom's own.
     foreign: HashSet<String>,
+    /// Whose protocol names nobody.
+    unaddressed: HashSet<String>,
 }
 
 /// A bot.
@@ -149,6 +152,7 @@ impl Ladder {
             remotes: HashMap::new(),
             server: Vec::new(),
             foreign: HashSet::new(),
+            unaddressed: HashSet::new(),
         }
     }
 
@@ -177,6 +181,11 @@ impl Ladder {
             && self.foreign.len() < MAX_STEPS
         {
             self.foreign.insert(label.to_owned());
+        }
+        if let TraceKind::SignalingOpen { addressed: false, .. } = &event.event
+            && self.unaddressed.len() < MAX_STEPS
+        {
+            self.unaddressed.insert(label.to_owned());
         }
         match &event.event {
             TraceKind::Signaling { way, frame, means } => {

@@ -7,6 +7,7 @@ mod server;
 use super::finding::{Cause, CauseKind, EventRef};
 use super::link::{Link, TurnRefused};
 use super::relay::Sent;
+use super::room::Unreadable;
 use super::{Bot, Checker};
 use crate::check::Severity;
 
@@ -130,7 +131,7 @@ fn not_joined(label: &str, bot: &Bot) -> Found {
         message: format!("{label} asked to enter the room, and the server never answered"),
         fix: "answer a join with the peer's id, and look whether the server read the frame at all",
         last: bot.join_sent.clone(),
-        shown_by: bot.unreadable.clone(),
+        shown_by: bot.unreadable.as_ref().map(|frame| frame.at.clone()),
     }
 }
 
@@ -171,11 +172,42 @@ impl Ends<'_> {
         finding.map(|finding| finding.effect.clone())
     }
 
-    /// Where a message came that did not come to whom it was for, in a protocol that names nobody.
-    fn copied(&self, from: &str, to: &str, name: &str) -> String {
+    /// That a message of `sender` never came to whom it was for, and whom it came to instead, as far as anybody told.
+    fn never_came(&self, [from, to]: [&str; 2], name: &str, [sender, receiver]: [&str; 2]) -> String {
         let mut sent = self.checker.relay.between(from, to, name);
-        let copied = sent.find_map(|sent| sent.copied.as_ref());
-        copied.map_or_else(String::new, |at| format!("; it came to {}", at.peer))
+        match sent.find_map(|sent| sent.came_to(sender)) {
+            Some(others) => format!("{sender}'s {name} went to {others} and never to {receiver}"),
+            None => format!("{sender}'s {name} never came to {receiver}"),
+        }
+    }
+
+    /// Something came to `receiver` in place of a description that it cannot read.
+    fn unreadable(
+        kind: CauseKind,
+        what: &str,
+        receiver: &str,
+        frame: &Unreadable,
+        last: Option<EventRef>,
+    ) -> Found {
+        let (message, fix) = match frame.binary {
+            true => (
+                format!(
+                    "{what} was sent as text and came to {receiver} as a binary frame, which nobody reads"
+                ),
+                "send text on as text: ws gives each message as a Buffer, so send(message.toString()), or pass the handler's second argument on: send(message, { binary: isBinary })",
+            ),
+            false => (
+                format!("{what} came to {receiver} as a frame that cannot be read"),
+                "relay text frames whole and as text; look for a size limit or a conversion on the way",
+            ),
+        };
+        Found {
+            kind,
+            message,
+            fix,
+            last,
+            shown_by: Some(frame.at.clone()),
+        }
     }
 
     fn glare(&self, toward: Option<&Link>, from: Option<&Link>) -> Option<Found> {
@@ -239,20 +271,18 @@ impl Ends<'_> {
                 });
             }
             if let Some(unreadable) = &self.viewer.unreadable {
-                return Some(Found {
-                    kind: CauseKind::OfferDamaged,
-                    message: format!("{b}'s offer came to {v} as a frame that cannot be read"),
-                    fix: "relay text frames whole and as text; look for a size limit or a conversion on the way",
-                    last: Some(offer),
-                    shown_by: Some(unreadable.clone()),
-                });
+                let what = format!("{b}'s offer");
+                return Some(Self::unreadable(
+                    CauseKind::OfferDamaged,
+                    &what,
+                    v,
+                    unreadable,
+                    Some(offer),
+                ));
             }
             return Some(Found {
                 kind: CauseKind::OfferNeverRelayed,
-                message: format!(
-                    "{b}'s offer never came to {v}{}",
-                    self.copied(self.broadcaster_id, self.viewer_name, "offer")
-                ),
+                message: self.never_came([self.broadcaster_id, self.viewer_name], "offer", [b, v]),
                 fix: "relay offers to the viewer that they name; look at what the server does with a message for a peer that joined a moment ago",
                 last: Some(offer),
                 shown_by: None,
@@ -358,21 +388,19 @@ impl Ends<'_> {
                 });
             }
             if let Some(unreadable) = &self.broadcaster.unreadable {
-                return Some(Found {
-                    kind: CauseKind::AnswerDamaged,
-                    message: format!("{v}'s answer came to {b} as a frame that cannot be read"),
-                    fix: "relay text frames whole and as text",
-                    last: sent,
-                    shown_by: Some(unreadable.clone()),
-                });
+                let what = format!("{v}'s answer");
+                return Some(Self::unreadable(
+                    CauseKind::AnswerDamaged,
+                    &what,
+                    b,
+                    unreadable,
+                    sent,
+                ));
             }
             return Some(Found {
                 kind: CauseKind::AnswerNeverRelayed,
-                message: format!(
-                    "{v}'s answer never came to {b}{}",
-                    self.copied(self.viewer_id, self.broadcaster_name, "answer")
-                ),
-                fix: "relay answers to the broadcaster",
+                message: self.never_came([self.viewer_id, self.broadcaster_name], "answer", [v, b]),
+                fix: "relay answers to the broadcaster, and to nobody else",
                 last: sent,
                 shown_by: None,
             });

@@ -13,6 +13,9 @@ use crate::trace::label::room_of;
 /// Messages of one sender that are remembered; of older ones nobody can tell any more.
 const MAX_REMEMBERED: usize = 4_096;
 
+/// Receivers that are remembered of a message that was not for them.
+const MAX_COPIES: usize = 4;
+
 /// A message that was sent.
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
@@ -25,8 +28,31 @@ pub(super) struct Sent {
     order: u64,
     pub(super) content: u64,
     pub(super) delivered: u32,
-    /// Where it came to somebody whom it was not for, in a protocol that names nobody.
-    pub(super) copied: Option<EventRef>,
+    /// Where it came to those whom it was not for, its sender among them, in a protocol that names nobody.
+    copied: Vec<EventRef>,
+}
+
+impl Sent {
+    /// Those whom it came to and was not for, in words; the sender by its label is called so.
+    pub(super) fn came_to(&self, sender: &str) -> Option<String> {
+        let name = |at: &EventRef| match at.peer == sender {
+            true => format!("{sender} itself"),
+            false => at.peer.clone(),
+        };
+        let mut names: Vec<String> = self.copied.iter().map(name).collect();
+        let last = names.pop()?;
+        Some(match names.is_empty() {
+            true => last,
+            false => format!("{} and {last}", names.join(", ")),
+        })
+    }
+
+    fn came_astray(&mut self, at: EventRef) {
+        let is_known = self.copied.iter().any(|known| known.peer == at.peer);
+        if !is_known && self.copied.len() < MAX_COPIES {
+            self.copied.push(at);
+        }
+    }
 }
 
 /// What became of a message that arrived.
@@ -52,7 +78,7 @@ enum Came {
     /// It was sent there before and has arrived before.
     Again(EventRef),
     /// It was meant for somebody else, or is the receiver's own.
-    Copy { own: bool },
+    Copy { own: bool, of: Sent },
     /// Nobody sent it like this.
     Unknown,
 }
@@ -91,7 +117,7 @@ impl Relay {
             order: *order,
             content: digest(&content),
             delivered: 0,
-            copied: None,
+            copied: Vec::new(),
         });
     }
 
@@ -177,6 +203,14 @@ impl Relay {
         lost
     }
 
+    /// A frame of somebody else came as it had been sent in the event of this number.
+    pub(super) fn copied(&mut self, number: u64, at: EventRef) {
+        let mut all = self.sent.values_mut().flatten();
+        if let Some(sent) = all.find(|sent| sent.event.number == number) {
+            sent.came_astray(at);
+        }
+    }
+
     /// Whether the same has arrived, as one of several that its sender sent alike.
     pub(super) fn has_arrived(&self, sent: &Sent) -> bool {
         let mut alike = self.sent.get(&sent.from).into_iter().flatten();
@@ -241,8 +275,8 @@ impl Checker {
                 let finding = judge(&Arrival::Again(first), label, message, at.clone());
                 Some(finding.into_iter().collect())
             }
-            Came::Copy { own: true } => None,
-            Came::Copy { own: false } => {
+            Came::Copy { own: true, .. } => None,
+            Came::Copy { own: false, of } => {
                 // Whoever waits for an offer takes the first that comes.
                 let is_offer = matches!(
                     message,
@@ -253,7 +287,15 @@ impl Checker {
                 );
                 let link = self.bots.get(label).and_then(|bot| bot.links.get(from));
                 let waits = link.is_none_or(|link| link.offer_in.is_none() && link.offer_out.is_none());
-                (is_offer && waits).then(Vec::new)
+                match (is_offer, waits) {
+                    (true, true) => Some(Vec::new()),
+                    // Nothing tells a client that it is another viewer's: it takes it, and its own connection is lost.
+                    (true, false) => {
+                        let finding = judge(&Arrival::Misrouted(of), label, message, at.clone());
+                        Some(finding.into_iter().collect())
+                    }
+                    (false, _) => None,
+                }
             }
             Came::Unknown => {
                 let from = sender.as_deref().unwrap_or(from);
@@ -304,10 +346,13 @@ impl Checker {
         }
         if let Some((from, place)) = copy {
             let own = from == label;
-            if !own && let Some(sent) = relay.get_mut(&from).and_then(|messages| messages.get_mut(place)) {
-                sent.copied.get_or_insert_with(|| at.clone());
+            if let Some(sent) = relay.get_mut(&from).and_then(|messages| messages.get_mut(place)) {
+                sent.came_astray(at.clone());
+                return Came::Copy {
+                    own,
+                    of: sent.clone(),
+                };
             }
-            return Came::Copy { own };
         }
         again.map_or(Came::Unknown, Came::Again)
     }

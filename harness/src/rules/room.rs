@@ -14,6 +14,14 @@ use crate::trace::FrameWay;
 /// What was sent so shortly before an end may still be under way.
 const GRACE_US: u64 = 1_000_000;
 
+/// The first frame that a bot could not read.
+#[derive(Clone, Debug)]
+pub(super) struct Unreadable {
+    pub(super) at: EventRef,
+    /// It was binary, where all messages are text.
+    pub(super) binary: bool,
+}
+
 /// A bot as the trace shows it.
 #[derive(Debug, Default)]
 pub(super) struct Bot {
@@ -36,7 +44,7 @@ pub(super) struct Bot {
     pub(super) signaling_closed: Option<(EventRef, String)>,
     pub(super) refused: Option<(EventRef, String)>,
     pub(super) left: Option<EventRef>,
-    pub(super) unreadable: Option<EventRef>,
+    pub(super) unreadable: Option<Unreadable>,
     /// Who was announced to it, and when.
     pub(super) announced: BTreeMap<String, EventRef>,
     /// By the name of the other peer.
@@ -178,8 +186,8 @@ impl Checker {
                 "never arrived"
             };
             let mut text = format!("the {} that {from} sent to {to} {what}", sent.name);
-            if let Some(copied) = sent.copied.as_ref().filter(|_| changed.is_none()) {
-                text += &format!("; it came to {}", copied.peer);
+            if let Some(whom) = sent.came_to(&from).filter(|_| changed.is_none()) {
+                text += &format!("; it came to {whom}");
             }
             let is_changed = changed.is_some();
             let effect = changed.unwrap_or_else(|| sent.event.clone());

@@ -151,7 +151,7 @@ impl Unaddressed {
 }
 
 #[test]
-fn where_nobody_is_named_a_viewer_is_known_by_what_it_got_and_copies_are_nothing() {
+fn where_nobody_is_named_a_viewer_is_known_by_what_it_got_and_only_an_offer_is_no_harmless_copy() {
     let mut room = Unaddressed::new(&["broadcaster", "viewer-1", "viewer-2"]);
     // The second is called first.
     for (name, viewer, other) in [
@@ -184,7 +184,11 @@ fn where_nobody_is_named_a_viewer_is_known_by_what_it_got_and_copies_are_nothing
     let (found, _) = room.found();
     assert_eq!(
         found,
-        ["TR-05: the candidate that broadcaster sent to viewer-2 never arrived; it came to viewer-1"]
+        [
+            "SG-01: viewer-2 got the offer that broadcaster had sent to viewer#2; a message goes to whom it is for, \
+             and to nobody else",
+            "TR-05: the candidate that broadcaster sent to viewer-2 never arrived; it came to viewer-1",
+        ]
     );
 }
 
@@ -215,9 +219,11 @@ fn an_answer_that_reaches_viewers_only_is_lost_and_is_the_cause() {
     let (found, causes) = room.found();
     assert_eq!(
         found,
-        ["SG-05: the answer that viewer-1 sent to broadcaster never arrived; it came to viewer-2"]
+        [
+            "SG-05: the answer that viewer-1 sent to broadcaster never arrived; it came to viewer-1 itself and viewer-2"
+        ]
     );
-    let cause = "answer-never-relayed: viewer-1's answer never came to broadcaster; it came to viewer-2";
+    let cause = "answer-never-relayed: viewer-1's answer went to viewer-1 itself and viewer-2 and never to broadcaster";
     assert_eq!(causes.first().map(String::as_str), Some(cause));
 }
 

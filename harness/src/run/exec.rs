@@ -396,6 +396,7 @@ impl Executed {
             self.group.signal(Signal::KILL);
             self.group.is_gone_within(KILL_LIMIT).await;
         }
+        self.ports_are_free_within(KILL_LIMIT).await;
         self.tasks.abort_all();
         let samples = self.samples();
         let ((began, first), (at, last)) = samples.first.zip(samples.last)?;
@@ -408,6 +409,20 @@ impl Executed {
             rss_at_end: last.rss,
             samples: samples.taken,
         })
+    }
+
+    /// A process counts as gone once its first thread is; until its last one is, its ports accept, and whoever starts the
+    /// next server would take this one for somebody else's.
+    async fn ports_are_free_within(&self, limit: Duration) {
+        let free = async {
+            for question in &self.questions {
+                let accepts = Question::Accepts(question.authority().to_owned());
+                while accepts.ask().await {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(limit, free).await;
     }
 
     fn samples(&self) -> std::sync::MutexGuard<'_, Samples> {

@@ -11,6 +11,7 @@ pub(crate) mod camera;
 pub(crate) mod chromium;
 pub(crate) mod command;
 pub(crate) mod coturn;
+pub(crate) mod faulty;
 pub(crate) mod janus;
 pub(crate) mod node;
 pub(crate) mod page;

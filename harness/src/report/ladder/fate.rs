@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::frame::FrameKind;
+use super::meant::{Meant, is_unaddressed};
 use super::{Ladder, Step, What};
 use crate::rules::Diagnosis;
 use crate::trace::FrameWay;
@@ -16,12 +17,12 @@ const GRACE_US: u64 = 1_000_000;
 const MAX_COMPARED: usize = 64;
 
 /// A message from peer to peer: which step, what, and from and to whom.
-struct Passed {
+pub(super) struct Passed {
     step: usize,
-    peer: usize,
-    content: u64,
-    name: String,
-    from: Option<String>,
+    pub(super) peer: usize,
+    pub(super) content: u64,
+    pub(super) name: String,
+    pub(super) from: Option<String>,
     to: Option<String>,
     done: bool,
 }
@@ -31,11 +32,13 @@ pub(super) fn tell(ladder: &mut Ladder, diagnosis: &Diagnosis) {
     let mut sent = passed(ladder, FrameWay::Out);
     let mut arrived = passed(ladder, FrameWay::In);
     as_sent(ladder, &mut sent, &mut arrived);
-    elsewhere(ladder, &mut sent, &mut arrived);
+    let meant = Meant::of(ladder, &sent, &arrived);
+    as_meant(ladder, &meant, &mut sent, &mut arrived);
+    elsewhere(ladder, &meant, &mut sent, &mut arrived);
     changed(ladder, &mut sent, &mut arrived);
-    again(ladder, &sent, &arrived);
+    again(ladder, &meant, &sent, &arrived);
     let mut hops = Hops::of(ladder);
-    lost(ladder, &sent, &mut hops, &blamed(diagnosis));
+    lost(ladder, &meant, &sent, &mut hops, &blamed(diagnosis));
     between_server_and_peers(ladder, hops);
     unanswered(ladder);
 }
@@ -99,8 +102,32 @@ fn as_sent(ladder: &Ladder, sent: &mut [Passed], arrived: &mut [Passed]) {
     }
 }
 
+/// What arrived at whom it was meant for, in a protocol that names nobody: the ends of a message have names of their own.
+fn as_meant(ladder: &Ladder, meant: &Meant, sent: &mut [Passed], arrived: &mut [Passed]) {
+    let mut waiting: HashMap<(usize, u64), VecDeque<usize>> = HashMap::new();
+    for (number, passed) in sent.iter().enumerate() {
+        let to = passed
+            .to
+            .as_deref()
+            .filter(|_| !passed.done && is_unaddressed(ladder, passed.peer));
+        if let Some(receiver) = to.and_then(|name| meant.whom(ladder, passed.peer, name)) {
+            waiting
+                .entry((receiver, passed.content))
+                .or_default()
+                .push_back(number);
+        }
+    }
+    for passed in arrived.iter_mut().filter(|passed| !passed.done) {
+        let same = waiting.get_mut(&(passed.peer, passed.content));
+        if let Some(number) = same.and_then(VecDeque::pop_front) {
+            passed.done = true;
+            sent[number].done = true;
+        }
+    }
+}
+
 /// What arrived at somebody else, or under another name.
-fn elsewhere(ladder: &mut Ladder, sent: &mut [Passed], arrived: &mut [Passed]) {
+fn elsewhere(ladder: &mut Ladder, meant: &Meant, sent: &mut [Passed], arrived: &mut [Passed]) {
     let mut waiting: HashMap<u64, Vec<usize>> = HashMap::new();
     for (number, passed) in sent.iter().enumerate().filter(|(_, passed)| !passed.done) {
         let same = waiting.entry(passed.content).or_default();
@@ -121,16 +148,17 @@ fn elsewhere(ladder: &mut Ladder, sent: &mut [Passed], arrived: &mut [Passed]) {
             continue;
         };
         let other = &mut sent[same.remove(place)];
-        if other.to.is_none() {
+        let for_whom = other
+            .to
+            .as_deref()
+            .and_then(|name| meant.whom(ladder, other.peer, name));
+        let is_unknown = for_whom.is_none() && is_unaddressed(ladder, other.peer);
+        if other.to.is_none() || is_unknown {
             // A protocol that names nobody, so there is nobody to mistake.
             other.done = true;
             passed.done = true;
             continue;
         }
-        let for_whom = other
-            .to
-            .as_deref()
-            .and_then(|name| ladder.named(other.peer, name));
         other.done = true;
         passed.done = true;
         let label = |peer: Option<usize>, name: &Option<String>| match peer {
@@ -183,22 +211,26 @@ fn changed(ladder: &mut Ladder, sent: &mut [Passed], arrived: &mut [Passed]) {
 }
 
 /// What arrived more often than it was sent.
-fn again(ladder: &mut Ladder, sent: &[Passed], arrived: &[Passed]) {
-    let known: BTreeSet<u64> = sent.iter().map(|passed| passed.content).collect();
+fn again(ladder: &mut Ladder, meant: &Meant, sent: &[Passed], arrived: &[Passed]) {
+    let known: HashMap<u64, &Passed> = sent.iter().map(|passed| (passed.content, passed)).collect();
     for passed in arrived.iter().filter(|passed| !passed.done) {
         let from = passed
             .from
             .as_deref()
             .and_then(|name| ladder.named(passed.peer, name));
-        let text = if known.contains(&passed.content) {
-            "(!) came again"
-        } else if from.is_some() {
-            "(!) nobody sent it like this"
-        } else {
+        let known = known.get(&passed.content);
+        let for_other = known
+            .filter(|sent| is_unaddressed(ladder, sent.peer))
+            .and_then(|sent| meant.whom(ladder, sent.peer, sent.to.as_deref()?))
+            .filter(|whom| *whom != passed.peer);
+        let text = match (for_other, known) {
+            (Some(whom), _) => format!("(!) was for {}", ladder.peers[whom].label),
+            (None, Some(_)) => "(!) came again".to_owned(),
+            (None, None) if from.is_some() => "(!) nobody sent it like this".to_owned(),
             // Its sender is in another process.
-            continue;
+            (None, None) => continue,
         };
-        note(&mut ladder.steps[passed.step], text.to_owned(), None);
+        note(&mut ladder.steps[passed.step], text, None);
     }
 }
 
@@ -234,7 +266,7 @@ impl Hops {
 }
 
 /// What never arrived.
-fn lost(ladder: &mut Ladder, sent: &[Passed], hops: &mut Hops, blamed: &BTreeSet<u64>) {
+fn lost(ladder: &mut Ladder, meant: &Meant, sent: &[Passed], hops: &mut Hops, blamed: &BTreeSet<u64>) {
     let wrote = ladder.server.iter().filter(|frame| frame.way == FrameWay::Out);
     let sent_on: BTreeSet<(String, u64)> = wrote
         .filter_map(|frame| match &frame.kind {
@@ -258,7 +290,7 @@ fn lost(ladder: &mut Ladder, sent: &[Passed], hops: &mut Hops, blamed: &BTreeSet
         let to = passed
             .to
             .as_deref()
-            .and_then(|name| ladder.named(passed.peer, name));
+            .and_then(|name| meant.whom(ladder, passed.peer, name));
         let Some(to) = to else {
             // Nobody in this trace has that name, so nobody can tell.
             continue;

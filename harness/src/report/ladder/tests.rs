@@ -22,6 +22,13 @@ impl Script {
         self.event(peer, TraceKind::frame(way, frame))
     }
 
+    /// A frame of another protocol, by what it means.
+    fn means(&mut self, peer: &str, way: FrameWay, message: &str) -> &mut Self {
+        let frame = format!("foreign {message}");
+        let means = vec![message.to_owned()];
+        self.event(peer, TraceKind::Signaling { way, frame, means })
+    }
+
     fn join(&mut self, peer: &str, name: &str) -> &mut Self {
         let role = if peer == "broadcaster" { peer } else { "viewer" };
         self.frame(peer, FrameWay::Out, &format!(r#"{{"type":"{role}","room":"r"}}"#));
@@ -418,4 +425,60 @@ fn any_input_is_drawn() {
         event.at_us = u64::MAX;
     }
     script.drawn(None);
+}
+
+/// A broadcaster and two viewers in a protocol that names nobody: each end has its own names.
+fn unaddressed() -> Script {
+    let mut script = Script::default();
+    for peer in ["broadcaster", "viewer-1", "viewer-2"] {
+        let dialect = Some("broadcast-ws".to_owned());
+        script.event(
+            peer,
+            TraceKind::SignalingOpen {
+                dialect,
+                addressed: false,
+            },
+        );
+        let role = if peer == "broadcaster" { peer } else { "viewer" };
+        let joined = format!(r#"{{"type":"joined","id":"{peer}","role":"{role}"}}"#);
+        script.means(peer, FrameWay::Out, &format!(r#"{{"type":"{role}","room":"r"}}"#));
+        script.means(peer, FrameWay::In, &joined);
+    }
+    for (name, viewer) in [("viewer#1", "viewer-1"), ("viewer#2", "viewer-2")] {
+        let offer = format!("offer for {name}");
+        let answer = format!("answer of {viewer}");
+        script.means(
+            "broadcaster",
+            FrameWay::Out,
+            &message("offer", "to", name, &offer),
+        );
+        if viewer == "viewer-2" {
+            // Everybody gets everything.
+            let copy = message("offer", "from", "broadcaster", &offer);
+            script.means("viewer-1", FrameWay::In, &copy);
+        }
+        let came = message("offer", "from", "broadcaster", &offer);
+        script.means(viewer, FrameWay::In, &came);
+        script.means(
+            viewer,
+            FrameWay::Out,
+            &message("answer", "to", "broadcaster", &answer),
+        );
+        let came = message("answer", "from", name, &answer);
+        script.means("broadcaster", FrameWay::In, &came);
+    }
+    script
+}
+
+#[test]
+fn where_nobody_is_named_only_what_came_to_another_one_is_odd() {
+    let (drawn, _) = unaddressed().drawn(None);
+    let odd: Vec<&str> = drawn
+        .lines()
+        .filter(|line| line.contains("(!)") && !line.starts_with('`'))
+        .collect();
+    assert!(
+        odd.len() == 1 && odd[0].contains("(!) was for viewer-2"),
+        "{odd:#?}\n{drawn}"
+    );
 }

@@ -32,6 +32,12 @@ pub(super) fn mark(kind: &TraceKind) -> Option<(Option<u64>, String)> {
             of(connection, "applied the remote description".to_owned())
         }
         TraceKind::CandidateQueued { connection } => of(connection, "kept an early candidate".to_owned()),
+        TraceKind::SignalingUnreadable { binary: true, .. } => {
+            Some((None, "got a binary frame, which is not read".to_owned()))
+        }
+        TraceKind::SignalingUnreadable { reason, .. } => {
+            Some((None, format!("cannot read it: {}", clipped(reason, MAX_TEXT))))
+        }
         TraceKind::CandidateDiscarded { .. } => Some((None, "threw an early candidate away".to_owned())),
         TraceKind::Ice { connection, state } => of(connection, format!("ICE {}", ice(*state))),
         TraceKind::Connection { connection, state } => of(connection, connection_state(*state).to_owned()),
