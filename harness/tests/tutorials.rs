@@ -14,6 +14,8 @@ mod support;
 
 mod tutorials {
     mod broadcast_pages;
+    mod cards;
+    mod commands;
     mod originals;
     mod ours;
     mod pages;

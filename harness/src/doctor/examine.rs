@@ -14,8 +14,9 @@ use crate::check::{FindingKind, Verdict};
 use crate::report::Report;
 use crate::run::{Run, RunError, RunHandle};
 
-/// How long everybody may take to be there, after which the guest comes all the same.
-const READY: Duration = Duration::from_secs(8);
+/// How long everybody may take to be there, after which the guest comes all the same: where nobody gets the stream it is to
+/// come before they have given up.
+const READY: Duration = Duration::from_secs(3);
 
 impl Doctor {
     pub(super) async fn ask(&self, question: Question) -> Result<CardLine, RunError> {

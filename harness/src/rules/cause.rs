@@ -84,6 +84,12 @@ fn first_broken(checker: &Checker, label: &str, viewer: &Bot) -> Option<Found> {
             ..not_joined(broadcaster_label, broadcaster)
         });
     };
+    // Two answers to one offer: from there on nobody can tell whose is whose.
+    let others = checker.bots.iter();
+    let mut others = others.filter(|(_, bot)| viewer.is_unaddressed && bot.room == viewer.room);
+    if let Some(found) = others.find_map(|(other, _)| foreign_offer(checker, other)) {
+        return Some(found);
+    }
     let viewer_name = checker.name_of(broadcaster_label, label).unwrap_or(id);
     let broadcaster_name = checker
         .name_of(label, broadcaster_label)
@@ -105,6 +111,20 @@ fn first_broken(checker: &Checker, label: &str, viewer: &Bot) -> Option<Found> {
         .or_else(|| ends.answer(toward?, from?))
         .or_else(|| ends.connectivity(toward?, from?))
         .or_else(|| ends.media(toward?, from?))
+}
+
+/// An offer that was somebody else's and came to a viewer.
+fn foreign_offer(checker: &Checker, viewer: &str) -> Option<Found> {
+    let finding = checker.findings.iter().find(|finding| {
+        finding.rule == "SG-01" && finding.peer == viewer && finding.effect.what.starts_with("got offer")
+    })?;
+    Some(Found {
+        kind: CauseKind::OfferMisrouted,
+        message: format!("{viewer} got an offer that was made for another viewer, and answered it"),
+        fix: "send an offer to the viewer that it is for and to nobody else: by its id, or to the one that waits where there are no ids",
+        last: finding.cause.clone(),
+        shown_by: Some(finding.effect.clone()),
+    })
 }
 
 fn not_joined(label: &str, bot: &Bot) -> Found {
@@ -417,27 +437,12 @@ impl Ends<'_> {
         None
     }
 
-    /// An offer that was somebody else's and came here.
-    fn foreign_offer(&self) -> Option<Found> {
-        let v = self.viewer_label;
-        let finding = self.checker.findings.iter().find(|finding| {
-            finding.rule == "SG-01" && finding.peer == v && finding.effect.what.starts_with("got offer")
-        })?;
-        Some(Found {
-            kind: CauseKind::OfferMisrouted,
-            message: format!("{v} got an offer that was made for another viewer, and answered it"),
-            fix: "send an offer to the viewer that it is for, by the id in it, and to nobody else",
-            last: finding.cause.clone(),
-            shown_by: Some(finding.effect.clone()),
-        })
-    }
-
     fn connectivity(&self, toward: &Link, from: &Link) -> Option<Found> {
         let (b, v) = (self.broadcaster_label, self.viewer_label);
         if toward.dtls_connected.is_some() && from.dtls_connected.is_some() {
             return None;
         }
-        if let Some(found) = self.foreign_offer() {
+        if let Some(found) = foreign_offer(self.checker, v) {
             return Some(found);
         }
         if let Some(at) = toward

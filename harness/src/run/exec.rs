@@ -187,7 +187,7 @@ impl Tail {
             .copied()
             .collect();
         let text = String::from_utf8_lossy(&kept);
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let lines: Vec<&str> = text.lines().filter(|line| is_worth_quoting(line)).collect();
         lines[lines.len().saturating_sub(QUOTED_LINES)..].join("\n")
     }
 
@@ -428,6 +428,15 @@ impl Executed {
     fn samples(&self) -> std::sync::MutexGuard<'_, Samples> {
         self.samples.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Frames of a JavaScript stack in code that is not the server's own would push out the error that they are of.
+fn is_worth_quoting(line: &str) -> bool {
+    let line = line.trim();
+    let is_foreign = ["node_modules", "node:", "<anonymous>)"]
+        .iter()
+        .any(|place| line.contains(place));
+    !line.is_empty() && !(line.starts_with("at ") && is_foreign)
 }
 
 fn usage_of(group: Pid) -> Option<Usage> {

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on should stop there, also in its helpers"
 )]
 
+pub(crate) mod app;
 pub(crate) mod call;
 pub(crate) mod camera;
 pub(crate) mod chromium;
@@ -17,6 +18,7 @@ pub(crate) mod node;
 pub(crate) mod page;
 pub(crate) mod peers;
 pub(crate) mod process;
+pub(crate) mod served;
 pub(crate) mod site;
 pub(crate) mod tutorials;
 

@@ -13,7 +13,7 @@ use super::process::{Process, ProcessError};
 const COMMAND: &str = "node";
 
 /// Here are ws, express, socket.io and socket.io-client, of the versions in package.json.
-const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/node/node_modules");
+pub(crate) const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/node/node_modules");
 
 /// Says on which port a script listens.
 const LISTENING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/node/listening.cjs");
@@ -47,6 +47,16 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// Whether a script could run.
+    pub(crate) fn is_there() -> Result<(), NodeError> {
+        if !Path::new(PACKAGES).is_dir() {
+            return Err(NodeError::NoPackages);
+        }
+        let mut version = Command::new(COMMAND);
+        version.arg("--version");
+        Ok(drop(Process::start(version)?))
+    }
+
     /// Runs the text of a script, as `server.js` in a folder of its own.
     pub(crate) fn run(source: &str) -> Result<Self, NodeError> {
         if !Path::new(PACKAGES).is_dir() {

@@ -1,23 +1,8 @@
 //! The tutorials' pages against greenroom's server: they are right, only their own servers are not.
 
-use std::process::Command;
-
 use crate::support::call::{Call, PICTURES, STREAMS};
-use crate::support::process::Process;
+use crate::support::served::serve;
 use crate::support::tutorials::{Tutorial, Tutorials};
-
-/// `greenroom serve` in a dialect, and its port.
-async fn serve(dialect: &str) -> (Process, u16) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_greenroom"));
-    command.args(["serve", "--listen", &format!("127.0.0.1:0={dialect}")]);
-    let mut server = Process::start(command).unwrap();
-    let port = |line: &str| {
-        let (_, rest) = line.split_once("ws://127.0.0.1:")?;
-        rest.split('/').next()?.parse().ok()
-    };
-    let port = server.line("where it listens", port).await.unwrap();
-    (server, port)
-}
 
 /// The page twice, as it is written but for the port; none if the documents or Chromium are missing.
 async fn open(tutorial: impl FnOnce(&Tutorials) -> Tutorial, port: u16) -> Option<Call> {
