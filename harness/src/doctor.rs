@@ -1,9 +1,11 @@
-//! `greenroom doctor`: a battery of small runs and rude guests against any signaling server, and a card that says how
-//! it fared, line by line, with the cause and what to do.
+//! `greenroom doctor`: a battery of small runs and rude guests against any signaling server, or a server and bots for any
+//! client; and a card that says how it fared, line by line, with the cause and what to do.
 //!
-//! Owns which questions are asked and in which order. What a run found is the checker's to say; it is only quoted here.
+//! Owns the cards and which questions a server is asked. What a run found is the checker's to say; it is only quoted here.
 
 mod battery;
+#[cfg(feature = "server")]
+mod client;
 mod examine;
 mod guest;
 
@@ -17,6 +19,20 @@ use crate::run::RunError;
 use crate::scenario::ExecSpec;
 
 pub use battery::Question;
+#[cfg(feature = "server")]
+pub use client::{ClientDoctor, ClientDoctorError, ClientQuestion, ClientRole};
+
+/// What a card asks: [`Question`] of servers, [`ClientQuestion`] of clients. It is displayed by its name.
+pub trait Asked: Copy + PartialEq + std::fmt::Display {
+    /// The question in words.
+    fn asks(self) -> &'static str;
+}
+
+impl Asked for Question {
+    fn asks(self) -> &'static str {
+        Self::asks(self)
+    }
+}
 
 /// Examines a signaling server.
 #[derive(Clone, Debug)]
@@ -29,22 +45,22 @@ pub struct Doctor {
     output_dir: Option<PathBuf>,
 }
 
-/// How a server fared.
+/// How a server fared, or a client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Card {
-    /// Whose card it is, without secrets.
+pub struct Card<Q = Question> {
+    /// Whose card it is, without secrets; of a client where it was served.
     pub url: String,
     /// What it was spoken to in.
     pub dialect: DialectChoice,
     /// The answers, in the order in which they were asked.
-    pub lines: Vec<CardLine>,
+    pub lines: Vec<CardLine<Q>>,
 }
 
 /// One question and its answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CardLine {
+pub struct CardLine<Q = Question> {
     /// The question.
-    pub question: Question,
+    pub question: Q,
     /// The answer.
     pub answer: Answer,
     /// Why, in one sentence; of a healthy line what was seen.
@@ -63,15 +79,15 @@ pub struct CardLine {
 pub enum Answer {
     /// As it should be.
     Healthy,
-    /// Something is wrong with the server.
+    /// Something is wrong with the server, or the client.
     Sick,
-    /// greenroom itself was the bottleneck, or was ended: it says nothing.
+    /// greenroom itself was the bottleneck, or was ended, or nobody came: it says nothing.
     Unclear,
     /// It makes no sense here.
     NotAsked,
 }
 
-impl Card {
+impl<Q: Asked> Card<Q> {
     /// Whether nothing is wrong, and something was asked.
     pub fn is_green(&self) -> bool {
         let asked = self.lines.iter().filter(|line| line.answer != Answer::NotAsked);
@@ -80,7 +96,7 @@ impl Card {
     }
 
     /// The answer to one question.
-    pub fn line(&self, question: Question) -> Option<&CardLine> {
+    pub fn line(&self, question: Q) -> Option<&CardLine<Q>> {
         self.lines.iter().find(|line| line.question == question)
     }
 }

@@ -51,7 +51,9 @@ pub use bot::tls::TrustError;
 pub use check::{Breach, Criterion, Finding, FindingKind, Limit, Severity, Verdict};
 pub use clock::{RunClock, micros};
 pub use dialect::{DialectChoice, DialectError, read_dialect};
-pub use doctor::{Answer, Card, CardLine, Doctor, Question};
+pub use doctor::{Answer, Asked, Card, CardLine, Doctor, Question};
+#[cfg(feature = "server")]
+pub use doctor::{ClientDoctor, ClientDoctorError, ClientQuestion, ClientRole};
 #[cfg(feature = "server")]
 pub use media_server::{Flaw, MediaServer, MediaServerConfig, MediaServerStats};
 pub use report::{EXIT_INTERRUPTED, Ladder, REPORT_VERSION, Report, Simulated, Style, ladder};

@@ -18,6 +18,8 @@ use crate::scenario::Action;
 
 pub use http::{HttpSeen, MAX_HTTP_BODY};
 pub use read::{Extent, TraceFileError, read};
+#[cfg(feature = "server")]
+pub(crate) use record::Kept;
 pub(crate) use record::{Recorder, Trace};
 pub use redact::redact_frame;
 

@@ -48,7 +48,7 @@ pub(super) enum Command {
     Serve(ServeArgs),
     /// Run a scenario in virtual time under faults drawn from many seeds, and shrink what fails
     Explore(ExploreArgs),
-    /// Examine a signaling server: a battery of small runs and rude guests, and a card
+    /// Examine a signaling server, or a client that comes to one of ours: question by question, and a card
     Doctor(DoctorArgs),
     /// Judge a recorded trace, or draw it
     Trace {
@@ -386,7 +386,7 @@ pub(super) enum Served {
 }
 
 impl Listen {
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (address, dialect) = match text.split_once('=') {
             Some((address, name)) => {
                 let name: DialectName = name.parse().map_err(|error: UnknownDialect| error.to_string())?;

@@ -1,38 +1,74 @@
-//! `greenroom doctor`: examines a signaling server, and prints its card.
+//! `greenroom doctor`: examines a signaling server, or the client that comes to one of ours, and prints its card.
 //!
-//! Owns the flags and the looks of the card. Answers and sentences are the doctor's.
+//! Owns the flags. Answers and sentences are the doctor's.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use clap::Args;
+use tokio::net::TcpListener;
 
 use super::access::AccessArgs;
-use super::rule::wrapped;
+use super::args::Listen;
+use super::card::{code, draw, print, summary, text};
 use super::{complain, exit, style_of};
-use crate::check::Verdict;
 use crate::dialect::DialectChoice;
-use crate::doctor::{Answer, Card, CardLine, Doctor, Question};
-use crate::report::Style;
+use crate::doctor::{Card, ClientDoctor, ClientDoctorError, ClientQuestion, ClientRole, Doctor, Question};
 use crate::scenario::ExecSpec;
-
-/// Columns of a sentence under a line.
-const COLUMNS: usize = 92;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     greenroom doctor ws://127.0.0.1:3000/\n  \
     greenroom doctor ws://127.0.0.1:3000/ --dialect broadcast-ws --exec 'node server.js'\n  \
     greenroom doctor ws://127.0.0.1:3000/ --only third-peer,malformed-frames --ladder third-peer\n  \
-    greenroom doctor wss://example.org/ws --token-file token.txt --json > card.json\n\n\
-    With --exec the server is started anew for every question, so that one it died of is not held against the next.\n\n\
-    Exit codes: 0 every answer is healthy, 99 the server is sick, 104 bad input, 105 interrupted,\n\
+    greenroom doctor wss://example.org/ws --token-file token.txt --json > card.json\n  \
+    greenroom doctor --listen 127.0.0.1:3000=broadcast-ws      examine a page: open it, and start it\n  \
+    greenroom doctor --listen 127.0.0.1:8080=relay --ladder answers\n\n\
+    With --exec the server is started anew for every question, so that one it died of is not held against the next.\n\
+    With --listen greenroom serves, and plays everybody else to the client that comes (docs/doctor.md).\n\n\
+    Exit codes: 0 every answer is healthy, 99 the server or the client is sick, 104 bad input, 105 interrupted,\n\
     120 nothing is sick and something could not be told.")]
 pub(super) struct DoctorArgs {
-    /// Signaling server, ws:// or wss://HOST:PORT/
-    #[arg(value_name = "URL")]
-    url: String,
+    /// Signaling server to examine, ws:// or wss://HOST:PORT/
+    #[arg(
+        value_name = "URL",
+        required_unless_present = "listen",
+        conflicts_with = "listen"
+    )]
+    url: Option<String>,
+
+    /// Serve here in this dialect, and examine the client that comes: a page that broadcasts, one that watches, or one of
+    /// two that call. Give the address by which the client reaches this machine; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT[=DIALECT]", value_parser = Listen::parse,
+        conflicts_with_all = ["only", "exec", "dialect"])]
+    listen: Option<Listen>,
+
+    /// What the client is: host, viewer or peer; what it says when it joins if absent
+    #[arg(long = "as", value_name = "ROLE", requires = "listen")]
+    role: Option<ClientRole>,
+
+    /// How long the client may take to come and to join
+    #[arg(
+        long = "for",
+        default_value = "60s",
+        value_name = "TIME",
+        value_parser = super::args::parse_duration,
+        requires = "listen"
+    )]
+    patience: Duration,
+
+    /// How long the client may take for each step of a connection
+    #[arg(
+        long,
+        default_value = "8s",
+        value_name = "TIME",
+        value_parser = super::args::parse_duration,
+        requires = "listen"
+    )]
+    step: Duration,
 
     /// What it speaks: a built-in dialect, or a file that ends in .toml (docs/dialects.md)
     #[arg(
@@ -47,9 +83,9 @@ pub(super) struct DoctorArgs {
     #[arg(long, value_name = "QUESTION", value_delimiter = ',')]
     only: Vec<Question>,
 
-    /// Draw the ladder of this question below the card
+    /// Draw the ladder of this question below the card; of a client there is one ladder for all questions
     #[arg(long, value_name = "QUESTION", value_delimiter = ',')]
-    ladder: Vec<Question>,
+    ladder: Vec<AnyQuestion>,
 
     /// Print the card as one JSON object
     #[arg(long)]
@@ -87,8 +123,105 @@ pub(super) struct DoctorArgs {
     access: AccessArgs,
 }
 
+/// A question to a server or to a client.
+#[derive(Clone, Copy, Debug)]
+enum AnyQuestion {
+    Server(Question),
+    Client(ClientQuestion),
+}
+
+impl FromStr for AnyQuestion {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let client = name.parse().map(Self::Client);
+        client.or_else(|client| match name.parse() {
+            Ok(question) => Ok(Self::Server(question)),
+            Err(server) => Err(format!("{server}; {client}")),
+        })
+    }
+}
+
 /// Does what the flags say; gives the exit code.
 pub(super) async fn doctor(args: DoctorArgs) -> u8 {
+    match (args.listen, &args.url) {
+        (Some(listen), _) => examine_client(&args, listen).await,
+        (None, Some(url)) => examine_server(&args, url).await,
+        (None, None) => {
+            complain("there is nobody to examine; give the URL of a server, or --listen for a client");
+            exit::BAD_INPUT
+        }
+    }
+}
+
+async fn examine_client(args: &DoctorArgs, listen: Listen) -> u8 {
+    let Listen { address, dialect } = listen;
+    let listener = match TcpListener::bind(address).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            complain(&format!(
+                "cannot listen on {address}: {error}; choose another address with --listen"
+            ));
+            return exit::BAD_INPUT;
+        }
+    };
+    let folder = args.output_dir.clone().unwrap_or_else(super::run::new_folder);
+    let mut doctor = ClientDoctor::new(listener, dialect)
+        .patience(args.patience)
+        .step(args.step)
+        .output_dir(&folder);
+    if let Some(role) = args.role {
+        doctor = doctor.role(role);
+    }
+    if let Ok(address) = doctor.address() {
+        let url = super::serve::url(address, dialect);
+        let _ = writeln!(
+            std::io::stderr(),
+            "open your client against {url}, and start it; waiting {:.0} s",
+            args.patience.as_secs_f64()
+        );
+    }
+    let interrupted = AtomicBool::new(false);
+    let stop = async {
+        super::run::interrupt_signal().await;
+        interrupted.store(true, Relaxed);
+    };
+    let card = match doctor.examine(stop).await {
+        Ok(card) => card,
+        Err(error) => {
+            complain(&error.to_string());
+            return match &error {
+                ClientDoctorError::Run(error) => exit::of_error(error),
+                ClientDoctorError::Listener(_) | ClientDoctorError::Output { .. } => exit::BAD_INPUT,
+            };
+        }
+    };
+    if args.json {
+        print(&(serde_json::to_string(&card).unwrap_or_default() + "\n"));
+    } else {
+        let style = style_of(&std::io::stdout());
+        for line in &card.lines {
+            print(&text(line, style));
+        }
+        print(&format!("\n{}; trace in {}\n", summary(&card), folder.display()));
+    }
+    let drawn = args.ladder.iter().find_map(|question| match question {
+        AnyQuestion::Client(question) => Some(*question),
+        AnyQuestion::Server(_) => None,
+    });
+    match drawn {
+        Some(question) => draw(&card, question),
+        None if !args.ladder.is_empty() => complain("a server is asked that, and this was a client"),
+        None => {}
+    }
+    if interrupted.load(Relaxed) {
+        crate::report::EXIT_INTERRUPTED
+    } else {
+        code(&card)
+    }
+}
+
+async fn examine_server(args: &DoctorArgs, url: &str) -> u8 {
     let access = match args.access.access() {
         Ok(access) => access,
         Err(message) => {
@@ -97,7 +230,7 @@ pub(super) async fn doctor(args: DoctorArgs) -> u8 {
         }
     };
     let folder = args.output_dir.clone().unwrap_or_else(super::run::new_folder);
-    let mut doctor = Doctor::new(&args.url)
+    let mut doctor = Doctor::new(url)
         .dialect(args.dialect.clone())
         .access(access)
         .output_dir(&folder);
@@ -118,7 +251,7 @@ pub(super) async fn doctor(args: DoctorArgs) -> u8 {
     let _ = writeln!(
         std::io::stderr(),
         "examining {} in {}, some seconds a question",
-        crate::bot::dial::for_logs(&args.url),
+        crate::bot::dial::for_logs(url),
         args.dialect
     );
     let examined = tokio::select! {
@@ -140,7 +273,7 @@ pub(super) async fn doctor(args: DoctorArgs) -> u8 {
             return exit::of_error(&error);
         }
         None => {
-            let url = crate::bot::dial::for_logs(&args.url);
+            let url = crate::bot::dial::for_logs(url);
             let dialect = args.dialect.clone();
             (Card { url, dialect, lines }, true)
         }
@@ -151,126 +284,16 @@ pub(super) async fn doctor(args: DoctorArgs) -> u8 {
         print(&format!("\n{}; traces in {}\n", summary(&card), folder.display()));
     }
     for question in &args.ladder {
-        draw(&card, *question);
+        match question {
+            AnyQuestion::Server(question) => draw(&card, *question),
+            AnyQuestion::Client(question) => {
+                complain(&format!("a client is asked {question}, and this was a server"))
+            }
+        }
     }
     if interrupted {
         crate::report::EXIT_INTERRUPTED
     } else {
         code(&card)
-    }
-}
-
-fn code(card: &Card) -> u8 {
-    let any = |answer| card.lines.iter().any(|line| line.answer == answer);
-    match card.is_green() {
-        true => exit::PASS,
-        false if any(Answer::Sick) => Verdict::Fail.exit_code(),
-        false => Verdict::Invalid.exit_code(),
-    }
-}
-
-fn print(text: &str) {
-    // A closed pipe is no reason to fail.
-    let mut out = std::io::stdout();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-/// A line of the card, with what was wrong below it.
-fn text(line: &CardLine, style: Style) -> String {
-    let name = line.question.name();
-    let (mark, colour, beside) = match line.answer {
-        Answer::Healthy => ("✓", "32", line.cause.clone()),
-        Answer::Sick => ("✗", "31", line.question.asks().to_owned()),
-        Answer::Unclear => ("?", "33", line.question.asks().to_owned()),
-        Answer::NotAsked => ("-", "2", format!("not asked: {}", line.cause)),
-    };
-    let mut text = format!("  {} {name:<18} {beside}\n", style.paint(colour, mark));
-    let below = matches!(line.answer, Answer::Sick | Answer::Unclear).then_some(&line.cause);
-    for (label, sentence) in [("cause", below), ("fix", line.fix.as_ref())] {
-        let Some(sentence) = sentence else { continue };
-        for (number, part) in wrapped(sentence, COLUMNS).into_iter().enumerate() {
-            let label = if number == 0 { label } else { "" };
-            text += &format!("      {label:<6} {part}\n");
-        }
-    }
-    text
-}
-
-/// What the lines come to.
-fn summary(card: &Card) -> String {
-    let answers = [
-        (Answer::Healthy, "healthy"),
-        (Answer::Sick, "sick"),
-        (Answer::Unclear, "unclear"),
-        (Answer::NotAsked, "not asked"),
-    ];
-    let counts = answers.map(|(answer, word)| {
-        let number = card.lines.iter().filter(|line| line.answer == answer).count();
-        (number, format!("{number} {word}"))
-    });
-    let told = counts.into_iter().filter(|(number, _)| *number > 0);
-    told.map(|(_, text)| text).collect::<Vec<_>>().join(", ")
-}
-
-/// Draws the trace of a question.
-fn draw(card: &Card, question: Question) {
-    let Some(trace) = card.line(question).and_then(|line| line.trace.as_ref()) else {
-        return complain(&format!("{question} was not asked, so there is nothing to draw"));
-    };
-    match super::trace::drawn(trace, None) {
-        Ok(ladder) => print(&format!("\n{question}\n\n{ladder}")),
-        Err(error) => complain(&error.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(answer: Answer) -> CardLine {
-        CardLine {
-            question: Question::ThirdPeer,
-            answer,
-            cause: "a second broadcaster took the room over".to_owned(),
-            fix: (answer == Answer::Sick).then(|| "refuse it".to_owned()),
-            trace: None,
-        }
-    }
-
-    fn card(answers: &[Answer]) -> Card {
-        Card {
-            url: "ws://h/".to_owned(),
-            dialect: DialectChoice::default(),
-            lines: answers.iter().map(|answer| line(*answer)).collect(),
-        }
-    }
-
-    #[test]
-    fn a_sick_line_says_what_was_asked_what_was_wrong_and_what_to_do() {
-        let text = text(&line(Answer::Sick), Style::Plain);
-        for part in [
-            "✗ third-peer",
-            "disturb anybody?",
-            "cause  a second",
-            "fix    refuse it",
-        ] {
-            assert!(text.contains(part), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_card_of_nothing_is_not_green() {
-        let codes = [
-            (&[][..], Verdict::Invalid.exit_code()),
-            (&[Answer::NotAsked], Verdict::Invalid.exit_code()),
-            (&[Answer::Healthy, Answer::NotAsked], exit::PASS),
-            (&[Answer::Healthy, Answer::Unclear], Verdict::Invalid.exit_code()),
-            (&[Answer::Unclear, Answer::Sick], Verdict::Fail.exit_code()),
-        ];
-        for (answers, expected) in codes {
-            assert_eq!(code(&card(answers)), expected, "{answers:?}");
-        }
-        let summed = summary(&card(&[Answer::Healthy, Answer::Sick, Answer::Healthy]));
-        assert_eq!(summed, "2 healthy, 1 sick");
     }
 }

@@ -4,6 +4,7 @@
 
 mod access;
 mod args;
+mod card;
 mod dialect;
 mod doctor;
 mod exit;

@@ -77,11 +77,17 @@ fn line(address: SocketAddr, served: Served) -> String {
             return format!("listening on http://{address}/whip/NAME and /whep/NAME (whip, whep)");
         }
     };
+    let url = url(address, dialect);
     match dialect.name() {
-        DialectName::Native => format!("listening on ws://{address}/"),
-        name @ (DialectName::SocketioRelay | DialectName::SocketioRooms) => {
-            format!("listening on http://{address}/socket.io/ ({name})")
-        }
-        name => format!("listening on ws://{address}/ ({name})"),
+        DialectName::Native => format!("listening on {url}"),
+        name => format!("listening on {url} ({name})"),
+    }
+}
+
+/// Where clients of a dialect connect to.
+pub(super) fn url(address: SocketAddr, dialect: ServedDialect) -> String {
+    match dialect.name() {
+        DialectName::SocketioRelay | DialectName::SocketioRooms => format!("http://{address}/socket.io/"),
+        _ => format!("ws://{address}/"),
     }
 }

@@ -31,6 +31,8 @@ use self::server::CallersServer;
 use crate::bot::Progress;
 use crate::bot::access::Access;
 use crate::bot::dial::{CallersClient, Dialer, SignalingBot, UrlError};
+#[cfg(feature = "server")]
+use crate::clock::RunClock;
 use crate::dialect::{DialectChoice, DialectError};
 use crate::engine::{Engine, EngineSetting, Password};
 use crate::media::codec::Codec;
@@ -41,6 +43,8 @@ use crate::scenario::{
     ReconnectSpec, RoleSelection, Scenario, ScenarioError, SignalingSpec, SourceFlaws, TimedAction,
     WireFaultSpec,
 };
+#[cfg(feature = "server")]
+use crate::trace::Trace;
 
 pub use environment::Environment;
 pub use exec::ExecError;
@@ -183,6 +187,9 @@ pub struct Run {
     pub(crate) turn_password: Option<Password>,
     /// Where viewers play what is published to a media server.
     pub(crate) play: Option<String>,
+    /// A trace that is there already, with its clock; whoever began it also ends it.
+    #[cfg(feature = "server")]
+    pub(crate) trace: Option<(RunClock, Trace)>,
 }
 
 /// Makes the engine of a run.
@@ -263,7 +270,16 @@ impl Run {
             access: Access::default(),
             turn_password: None,
             play: None,
+            #[cfg(feature = "server")]
+            trace: None,
         }
+    }
+
+    /// Notes its events in a trace that somebody else has begun.
+    #[cfg(feature = "server")]
+    pub(crate) fn noted_in(mut self, clock: RunClock, trace: Trace) -> Self {
+        self.trace = Some((clock, trace));
+        self
     }
 
     /// A run in virtual time over a simulated network that is perfect until it is told otherwise; the same seed

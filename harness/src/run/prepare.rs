@@ -67,7 +67,13 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         f64::from(rate.num()) / f64::from(rate.den())
     });
     let dialect = scenario.dialect.read()?;
-    let clock = RunClock::start();
+    #[cfg(feature = "server")]
+    let (clock, begun) = run.trace.map_or_else(
+        || (RunClock::start(), None),
+        |(clock, trace)| (clock, Some(trace)),
+    );
+    #[cfg(not(feature = "server"))]
+    let (clock, begun) = (RunClock::start(), None::<Trace>);
     let output_failed = |path: &Path, error: &std::io::Error| RunError::Output {
         path: path.to_owned(),
         reason: error.to_string(),
@@ -104,15 +110,16 @@ pub(super) async fn prepare(run: Run) -> Result<Prepared, RunError> {
         (None, _) => None,
     };
     // Last of all that can fail, so that bad input leaves no folder behind.
-    let (recorder, trace) = match &run.output_dir {
-        Some(dir) => {
+    let (recorder, trace) = match (begun, &run.output_dir) {
+        (Some(trace), _) => (None, trace),
+        (None, Some(dir)) => {
             std::fs::create_dir_all(dir).map_err(|error| output_failed(dir, &error))?;
             let path = dir.join("trace.jsonl");
             let (recorder, trace) =
                 Recorder::start(&path, clock).map_err(|error| output_failed(&path, &error))?;
             (Some(recorder), trace)
         }
-        None => (None, Trace::unwritten(clock)),
+        (None, None) => (None, Trace::unwritten(clock)),
     };
     let met_in_memory = meeting.is_in_memory();
     let (dialer, server) = meeting.start(&trace);

@@ -1,6 +1,7 @@
 //! The recorder: carries events from the bots to a file without ever making a bot wait.
 //!
-//! Owns the queue and the writer task. What does not fit into the queue is dropped and counted.
+//! Owns the queue and the writer task, and the events that are kept for whoever follows a run as it goes. What does not
+//! fit into the queue is dropped and counted.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -18,6 +19,10 @@ use crate::rules::{Checker, Diagnosis, RuleFinding};
 /// Events that may wait for the writer.
 const QUEUE: usize = 16_384;
 
+/// Events that are kept in memory; later ones are only written.
+#[cfg(feature = "server")]
+const MOST_KEPT: usize = 200_000;
+
 /// Where a bot's events go: to the checker, and to a file if one is written; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Trace {
@@ -28,6 +33,51 @@ pub(crate) struct Trace {
     checker: Arc<Mutex<Checker>>,
     /// There is a first error.
     broken: Arc<Notify>,
+    #[cfg(feature = "server")]
+    kept: Option<Kept>,
+}
+
+/// The events of a trace in memory, in the order of the file; cheap to clone.
+#[cfg(feature = "server")]
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kept(Arc<KeptEvents>);
+
+#[cfg(feature = "server")]
+#[derive(Debug, Default)]
+struct KeptEvents {
+    events: Mutex<Vec<TraceEvent>>,
+    came: Notify,
+}
+
+#[cfg(feature = "server")]
+impl Kept {
+    /// Those that came so far.
+    pub(crate) fn events(&self) -> MutexGuard<'_, Vec<TraceEvent>> {
+        self.0.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something is true of the events, or the deadline has passed; says whether it is. Cancel-safe.
+    pub(crate) async fn until(&self, deadline: Instant, mut is: impl FnMut(&[TraceEvent]) -> bool) -> bool {
+        loop {
+            // Before the look, so that what comes in between wakes it too.
+            let came = self.0.came.notified();
+            if is(&self.events()) {
+                return true;
+            }
+            if tokio::time::timeout_at(deadline, came).await.is_err() {
+                return is(&self.events());
+            }
+        }
+    }
+
+    fn keep(&self, event: &TraceEvent) {
+        let mut events = self.events();
+        if events.len() < MOST_KEPT {
+            events.push(event.clone());
+            drop(events);
+            self.0.came.notify_waiters();
+        }
+    }
 }
 
 impl Trace {
@@ -39,6 +89,17 @@ impl Trace {
             dropped: Arc::default(),
             checker: Arc::default(),
             broken: Arc::default(),
+            #[cfg(feature = "server")]
+            kept: None,
+        }
+    }
+
+    /// The same trace, whose events are kept in memory too.
+    #[cfg(feature = "server")]
+    pub(crate) fn kept_in(self, kept: Kept) -> Self {
+        Self {
+            kept: Some(kept),
+            ..self
         }
     }
 
@@ -75,6 +136,10 @@ impl Trace {
         checker.observe(&event);
         if was_sound && checker.first_error().is_some() {
             self.broken.notify_one();
+        }
+        #[cfg(feature = "server")]
+        if let Some(kept) = &self.kept {
+            kept.keep(&event);
         }
         if let Some(queue) = &self.queue
             && queue.try_send(event).is_err()
@@ -141,6 +206,8 @@ impl Recorder {
             dropped: Arc::clone(&dropped),
             checker: Arc::default(),
             broken: Arc::default(),
+            #[cfg(feature = "server")]
+            kept: None,
         };
         Ok((Self { task, dropped }, trace))
     }
