@@ -17,4 +17,5 @@ mod doctor_listen {
     mod clients;
     mod faults;
     mod healthy;
+    mod originals;
 }
