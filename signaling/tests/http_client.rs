@@ -196,11 +196,8 @@ async fn a_session_is_opened_told_its_candidates_and_ended_with_its_client() {
         seen.iter()
             .any(|line| line.contains("PATCH") && line.contains(r#""type":"candidate""#))
     );
-    assert!(
-        seen.iter()
-            .any(|line| line.contains("DELETE") && line.contains("leave")),
-        "{seen:?}"
-    );
+    // Nobody said that it leaves: its session ends with it all the same.
+    assert!(seen.iter().any(|line| line.ends_with("DELETE: ")), "{seen:?}");
 }
 
 #[tokio::test(start_paused = true)]

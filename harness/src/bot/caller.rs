@@ -18,7 +18,6 @@ use super::broadcaster::{BroadcasterCommand, BroadcasterRecord, Stream, To};
 use super::line::{Heard, Line};
 use super::negotiation::{Move, Negotiation};
 use super::session::{Session, SessionSpec, Until};
-use super::signaling::undecodable;
 use super::source::Sources;
 use super::viewer::{ViewerEnd, ViewerRecord};
 use crate::engine::{
@@ -337,7 +336,10 @@ impl CallerBot {
                     self.seen.keep_error(error);
                 }
             }
-            Event::Undecodable(error) => self.seen.keep_error(undecodable(&error)),
+            Event::Undecodable(error) => {
+                let error = self.shared.undecodable(&self.label, at, &error);
+                self.seen.keep_error(error);
+            }
             // The line sees to its end; a relay says nothing of the rest.
             Event::Closed(_)
             | Event::PeerJoined { .. }

@@ -12,7 +12,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::access::AccessArgs;
-use super::args::Listen;
+use super::args::{Listen, Served};
 use super::card::{code, draw, print, summary, text};
 use super::{complain, exit, style_of};
 use crate::dialect::DialectChoice;
@@ -156,6 +156,12 @@ pub(super) async fn doctor(args: DoctorArgs) -> u8 {
 
 async fn examine_client(args: &DoctorArgs, listen: Listen) -> u8 {
     let Listen { address, dialect } = listen;
+    let Served::Signaling(dialect) = dialect else {
+        complain(
+            "clients of WHIP and WHEP are not examined yet; greenroom serve --listen ADDR=whip serves them",
+        );
+        return exit::BAD_INPUT;
+    };
     let listener = match TcpListener::bind(address).await {
         Ok(listener) => listener,
         Err(error) => {

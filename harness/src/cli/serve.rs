@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use greenroom_signaling::{DialectName, Server, ServerConfig};
+use greenroom_signaling::{DialectName, ServedDialect, Server, ServerConfig};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::args::{Listen, ServeArgs, Served};

@@ -436,7 +436,7 @@ fn is_worth_quoting(line: &str) -> bool {
     let is_foreign = ["node_modules", "node:", "<anonymous>)"]
         .iter()
         .any(|place| line.contains(place));
-    !line.is_empty() && !(line.starts_with("at ") && is_foreign)
+    !line.is_empty() && !(is_foreign && line.starts_with("at "))
 }
 
 fn usage_of(group: Pid) -> Option<Usage> {
