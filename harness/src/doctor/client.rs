@@ -144,7 +144,6 @@ impl ClientDoctor {
             if watch.client_joins(deadline, role).await
                 && let Some(role) = role.or_else(|| watch.role())
             {
-                watch.freeze();
                 return visit::visit(&url, &watch, role, terms).await;
             }
             Ok(Vec::new())

@@ -5,6 +5,8 @@
 
 mod connection;
 mod host;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -20,6 +20,9 @@ use crate::scenario::{AudioSource, DecodeSelection, RoleSelection, Scenario};
 pub(super) const SETTLED: Duration = Duration::from_millis(1_500);
 /// How long the first viewer is looked at after that.
 const LOOKED_AT: Duration = Duration::from_millis(4_500);
+/// How long a peer may take to call as soon as it is there. Whoever does calls nobody, and is called in return: both at
+/// once would be a matter of milliseconds, and its card another one each time.
+const CALLS: Duration = Duration::from_secs(1);
 /// Far more than everything below takes.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
@@ -38,6 +41,11 @@ pub(super) async fn visit(
     role: ClientRole,
     terms: Terms,
 ) -> Result<Vec<RuleFinding>, RunError> {
+    if role == ClientRole::Peer {
+        let called = |events: &[_]| Came::of(events, Some(role)).first_words.is_some();
+        watch.kept().until(Instant::now() + CALLS, called).await;
+    }
+    watch.freeze();
     let run = Run::against(url)
         .scenario(scenario(role, terms))
         .noted_in(watch.clock(), watch.trace());
