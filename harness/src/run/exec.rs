@@ -433,10 +433,9 @@ impl Executed {
 /// Frames of a JavaScript stack in code that is not the server's own would push out the error that they are of.
 fn is_worth_quoting(line: &str) -> bool {
     let line = line.trim();
-    let is_foreign = ["node_modules", "node:", "<anonymous>)"]
-        .iter()
-        .any(|place| line.contains(place));
-    !line.is_empty() && !(is_foreign && line.starts_with("at "))
+    let mut foreign = ["node_modules", "node:", "<anonymous>)"].iter();
+    let is_foreign_frame = line.starts_with("at ") && foreign.any(|place| line.contains(place));
+    !line.is_empty() && !is_foreign_frame
 }
 
 fn usage_of(group: Pid) -> Option<Usage> {
