@@ -254,15 +254,22 @@ impl Ends<'_> {
         }
         let Some(offer) = toward.and_then(|link| link.offer_out.clone()) else {
             let heard = self.broadcaster.announced.get(self.viewer_name);
-            return Some(match heard {
-                None => Found {
+            let binary = self.broadcaster.unreadable.as_ref().filter(|frame| frame.binary);
+            return Some(match (heard, binary) {
+                (None, Some(frame)) => Found {
+                    message: format!(
+                        "what the server says to {b} comes as binary frames, which nobody reads, so it never heard of {v}"
+                    ),
+                    ..Self::unreadable(CauseKind::NeverAnnounced, "", b, frame, joined())
+                },
+                (None, None) => Found {
                     kind: CauseKind::NeverAnnounced,
                     message: format!("{b} was never told that {v} is in the room"),
                     fix: "tell the broadcaster of every viewer, and of those who came before it when it joins",
                     last: joined(),
                     shown_by: None,
                 },
-                Some(at) => Found {
+                (Some(at), _) => Found {
                     kind: CauseKind::NoOffer,
                     message: format!("{b} was told of {v} and never made an offer"),
                     fix: "make a peer connection and an offer for each viewer that is announced",

@@ -1,31 +1,40 @@
-// Part 28's server as it should be: what viewers say goes to the broadcaster, what it says to viewers, and who waits is
-// announced.
+// Part 28's server as it should be: an offer goes to the viewer that waits for one, answers and viewers' candidates to the
+// broadcaster, and who waits is announced.
 "use strict";
 const { Server } = require("ws");
 
 let broadcaster;
+let offered;
 const viewers = new Set();
+let waiting = [];
+const toBroadcaster = (text) => broadcaster?.send(text);
+const handlers = {
+  broadcaster(socket) {
+    broadcaster = socket;
+    waiting = [...viewers];
+    waiting.forEach(() => toBroadcaster('{"type":"new-viewer"}'));
+  },
+  viewer(socket) {
+    viewers.add(socket);
+    waiting.push(socket);
+    toBroadcaster('{"type":"new-viewer"}');
+  },
+  offer(_, text) {
+    offered = waiting.shift() ?? offered;
+    offered?.send(text);
+  },
+  answer: (_, text) => toBroadcaster(text),
+  candidate: (socket, text) => (socket === broadcaster ? offered?.send(text) : toBroadcaster(text)),
+};
 new Server({ port: 0, host: "127.0.0.1" }).on("connection", (socket) => {
-  const said = {
-    broadcaster() {
-      broadcaster = socket;
-      for (const _ of viewers) socket.send('{"type":"new-viewer"}');
-    },
-    viewer() {
-      viewers.add(socket);
-      broadcaster?.send('{"type":"new-viewer"}');
-    },
-  };
   socket.on("error", () => {});
-  socket.on("close", () => {
-    viewers.delete(socket);
-    if (socket === broadcaster) broadcaster = undefined;
-  });
   socket.on("message", (frame) => {
     const text = frame.toString();
-    const { type } = JSON.parse(text);
-    if (said[type]) said[type]();
-    else if (socket !== broadcaster) broadcaster?.send(text);
-    else viewers.forEach((viewer) => viewer.send(text));
+    handlers[JSON.parse(text).type]?.(socket, text);
+  });
+  socket.on("close", () => {
+    viewers.delete(socket);
+    waiting = waiting.filter((viewer) => viewer !== socket);
+    if (socket === broadcaster) broadcaster = undefined;
   });
 });

@@ -3,7 +3,7 @@
 //! Owns the folder. It must not know what the program does.
 
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::Output;
 
 use tempfile::TempDir;
 
@@ -12,6 +12,9 @@ use super::node::{Node, NodeError, PACKAGES};
 
 /// Far beyond anything healthy: a card takes a minute.
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// The exit code of a machine that was too busy to tell anything: do it again.
+const UNCLEAR: i32 = 120;
 
 /// A folder with a program.
 pub(crate) struct App {
@@ -38,9 +41,19 @@ impl App {
         let url = format!("ws://127.0.0.1:{}/", self.port);
         let mut args = vec![verb, &url, "--exec", "node server.js"];
         args.extend(more);
-        let mut command: Command = greenroom(self.folder.path(), &args);
-        command.env("NODE_PATH", PACKAGES);
-        let output = finish(command.spawn().unwrap(), DEADLINE);
+        let mut output = self.call(&args);
+        for _ in 0..2 {
+            if output.status.code() != Some(UNCLEAR) {
+                break;
+            }
+            output = self.call(&args);
+        }
         (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+
+    fn call(&self, args: &[&str]) -> Output {
+        let mut command = greenroom(self.folder.path(), args);
+        command.env("NODE_PATH", PACKAGES);
+        finish(command.spawn().unwrap(), DEADLINE)
     }
 }

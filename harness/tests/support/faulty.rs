@@ -2,7 +2,7 @@
 //!
 //! Owns what such a server does to messages. It knows no WebRTC, and must not know who tests it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use futures_util::stream::{SplitSink, StreamExt as _};
 use futures_util::{SinkExt as _, TryStreamExt as _};
@@ -22,6 +22,8 @@ pub(crate) enum Fault {
     None,
     /// Answers go to every viewer, back to their sender, and never to the broadcaster.
     AnswersToViewersOnly,
+    /// What the broadcaster says goes to every viewer.
+    OffersToAllViewers,
     /// A viewer that came before the broadcaster is never announced to it.
     ForgetsWhoCameFirst,
     /// It parses whatever comes, and catches nothing.
@@ -85,6 +87,10 @@ struct Server<S> {
     peers: BTreeMap<u64, SplitSink<WebSocketStream<S>, Message>>,
     broadcaster: Option<u64>,
     viewers: Vec<u64>,
+    /// Those that have had no offer.
+    waiting: VecDeque<u64>,
+    /// Whom the last offer was for.
+    offered: Option<u64>,
 }
 
 /// One task, so that nothing is at once and a panic ends everything.
@@ -98,6 +104,8 @@ where
         peers: BTreeMap::new(),
         broadcaster: None,
         viewers: Vec::new(),
+        waiting: VecDeque::new(),
+        offered: None,
     };
     // Ends with the server, and with it all connections.
     let mut reading = JoinSet::new();
@@ -160,6 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
         match message["type"].as_str() {
             Some("broadcaster") if self.broadcaster.is_none() => {
                 self.broadcaster = Some(who);
+                self.waiting = self.viewers.iter().copied().collect();
                 if self.fault != Fault::ForgetsWhoCameFirst {
                     for _ in 0..self.viewers.len() {
                         self.send(&[who], &new_viewer).await;
@@ -168,16 +177,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
             }
             Some("viewer") => {
                 self.viewers.push(who);
+                self.waiting.push_back(who);
                 self.send(&to_broadcaster, &new_viewer).await;
             }
-            Some("answer") if self.fault == Fault::AnswersToViewersOnly => {
+            Some("answer" | "candidate")
+                if self.fault == Fault::AnswersToViewersOnly && self.viewers.contains(&who) =>
+            {
                 self.send(&self.viewers.clone(), text).await;
             }
             Some("answer" | "candidate") if self.viewers.contains(&who) => {
                 self.send(&to_broadcaster, text).await;
             }
-            Some("offer" | "candidate") if self.broadcaster == Some(who) => {
-                self.send(&self.viewers.clone(), text).await;
+            Some(kind @ ("offer" | "candidate")) if self.broadcaster == Some(who) => {
+                if kind == "offer" {
+                    self.offered = self.waiting.pop_front().or(self.offered);
+                }
+                let offered: Vec<u64> = self.offered.into_iter().collect();
+                let to = match self.fault {
+                    Fault::OffersToAllViewers => self.viewers.clone(),
+                    _ => offered,
+                };
+                self.send(&to, text).await;
             }
             _ => {}
         }
@@ -199,6 +219,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
     fn left(&mut self, who: u64) {
         self.peers.remove(&who);
         self.viewers.retain(|viewer| *viewer != who);
+        self.waiting.retain(|viewer| *viewer != who);
         if self.broadcaster == Some(who) {
             self.broadcaster = None;
         }
