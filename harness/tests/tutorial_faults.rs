@@ -93,3 +93,14 @@ async fn text_that_comes_back_as_binary_is_called_that() {
         "what the server says to broadcaster comes as binary frames, which nobody reads, so it never heard of viewer-1"
     );
 }
+
+#[tokio::test]
+async fn two_who_both_offer_at_once_and_do_not_give_way_are_called_glare() {
+    let call = Run::simulated(1).viewers(1).duration(ms(2_000));
+    let (said, kind) = found(call.wire_fault("glare", 1)).await;
+    assert_eq!(kind, CauseKind::Glare);
+    assert_eq!(
+        said,
+        "broadcaster and viewer-1 both offered, and neither gave way"
+    );
+}

@@ -33,7 +33,7 @@ impl Names {
     }
 
     /// Whether a bot has a name for another one already.
-    fn has_one_for(&self, by: &str, label: &str) -> bool {
+    pub(super) fn has_one_for(&self, by: &str, label: &str) -> bool {
         let mut all = self.learned.iter();
         all.any(|((user, _), known)| user == by && known.current && known.label == label)
     }

@@ -277,7 +277,8 @@ impl Checker {
             }
             Came::Copy { own: true, .. } => None,
             Came::Copy { own: false, of } => {
-                // Whoever waits for an offer takes the first that comes.
+                // Whoever waits for an offer takes the first that comes, and whoever has had its own and is told another
+                // one takes it for a new one.
                 let is_offer = matches!(
                     message,
                     Message::Description {
@@ -286,10 +287,10 @@ impl Checker {
                     }
                 );
                 let link = self.bots.get(label).and_then(|bot| bot.links.get(from));
-                let waits = link.is_none_or(|link| link.offer_in.is_none() && link.offer_out.is_none());
+                let waits = link.is_none_or(|link| link.offer_in.is_none() && link.offer_out.is_none())
+                    && !self.names.has_one_for(&of.from, label);
                 match (is_offer, waits) {
                     (true, true) => Some(Vec::new()),
-                    // Nothing tells a client that it is another viewer's: it takes it, and its own connection is lost.
                     (true, false) => {
                         let finding = judge(&Arrival::Misrouted(of), label, message, at.clone());
                         Some(finding.into_iter().collect())
