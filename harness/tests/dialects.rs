@@ -12,8 +12,13 @@ use greenroom::signaling::DialectName;
 use greenroom::{Action, Party, Run, RunError};
 use support::{ms, on_sockets, report, small};
 
-const ONE_TO_MANY: [DialectName; 2] = [DialectName::Native, DialectName::BroadcastWs];
-const FOR_TWO: [DialectName; 1] = [DialectName::Relay];
+const ONE_TO_MANY: [DialectName; 3] = [
+    DialectName::Native,
+    DialectName::BroadcastWs,
+    DialectName::SocketioRooms,
+];
+const WITH_CHAT: [DialectName; 2] = [DialectName::Native, DialectName::BroadcastWs];
+const FOR_TWO: [DialectName; 2] = [DialectName::Relay, DialectName::SocketioRelay];
 
 fn each() -> impl Iterator<Item = (DialectName, u32)> {
     let many = ONE_TO_MANY.into_iter().map(|dialect| (dialect, 3));
@@ -63,7 +68,7 @@ async fn viewers_that_leave_disturb_nobody_and_another_one_is_served() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn chat_reaches_everybody_where_there_is_a_word_for_it() {
-    for dialect in ONE_TO_MANY {
+    for dialect in WITH_CHAT {
         let say = |from: Party| Action::Chat {
             from,
             text: "hello".to_owned(),

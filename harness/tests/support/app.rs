@@ -36,6 +36,11 @@ impl App {
         Ok(Self { folder, port })
     }
 
+    /// Puts a file beside the program.
+    pub(crate) fn put(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
     /// Gives the command `greenroom VERB URL --exec 'node server.js'` with more arguments: its exit code, its output, and its errors.
     pub(crate) fn greenroom(&self, verb: &str, more: &[&str]) -> (Option<i32>, String, String) {
         let url = format!("ws://127.0.0.1:{}/", self.port);

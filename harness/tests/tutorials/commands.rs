@@ -57,7 +57,18 @@ fn verdict(said: &str) -> &str {
         .unwrap_or_default()
 }
 
-const BROADCAST: [&str; 6] = ["--dialect", "broadcast-ws", "--viewers", "1", "--duration", "2s"];
+/// A viewer that comes after the broadcaster: who comes first finds another fault of part 28's.
+const LATE: &str = "late.toml";
+const LATE_VIEWERS: &str = "[join]\nviewers_delay = \"300ms\"\n";
+const BROADCAST: [&str; 7] = [
+    LATE,
+    "--dialect",
+    "broadcast-ws",
+    "--viewers",
+    "1",
+    "--duration",
+    "2s",
+];
 const CALL: [&str; 6] = ["--dialect", "relay", "--viewers", "1", "--duration", "2s"];
 
 #[test]
@@ -65,6 +76,7 @@ fn part_28_is_red_with_the_cause_in_one_sentence_and_green_after_the_obvious_rep
     let Some(written) = app(Tutorials::part_28, as_written) else {
         return;
     };
+    written.put(LATE, LATE_VIEWERS);
     let (code, said, _) = written.greenroom("run", &BROADCAST);
     assert_eq!(code, Some(99), "{said}");
     assert_eq!(
@@ -72,11 +84,12 @@ fn part_28_is_red_with_the_cause_in_one_sentence_and_green_after_the_obvious_rep
         "FAIL: viewer-1's answer went to viewer-1 itself and never to broadcaster"
     );
     let repaired = app(Tutorials::part_28, addresses).unwrap();
+    repaired.put(LATE, LATE_VIEWERS);
     let (code, said, errors) = repaired.greenroom("run", &BROADCAST);
     assert_eq!(code, Some(0), "{said}{errors}");
     // Two that come one after the other, as a tutorial's reader would try.
     let mut two = BROADCAST;
-    two[3] = "2";
+    two[4] = "2";
     let (code, said, errors) = repaired.greenroom("run", &[&two[..], &["--join-rate", "2"]].concat());
     assert_eq!(code, Some(0), "{said}{errors}");
 }
