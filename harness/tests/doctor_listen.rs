@@ -15,6 +15,7 @@ mod support;
 mod doctor_listen {
     mod cards;
     mod clients;
+    mod command;
     mod faults;
     mod healthy;
     mod originals;

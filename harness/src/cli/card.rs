@@ -3,12 +3,14 @@
 //! Owns the printing of cards, of servers and of clients alike. Answers and sentences are the doctor's.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use super::rule::wrapped;
 use super::{complain, exit};
 use crate::check::Verdict;
 use crate::doctor::{Answer, Asked, Card, CardLine};
 use crate::report::Style;
+use crate::trace::TraceFileError;
 
 /// Columns of a sentence under a line.
 const COLUMNS: usize = 92;
@@ -67,11 +69,15 @@ pub(super) fn summary<Q>(card: &Card<Q>) -> String {
 }
 
 /// Draws the trace of a question.
-pub(super) fn draw<Q: Asked>(card: &Card<Q>, question: Q) {
+pub(super) fn draw<Q: Asked>(
+    card: &Card<Q>,
+    question: Q,
+    drawn: impl Fn(&Path) -> Result<String, TraceFileError>,
+) {
     let Some(trace) = card.line(question).and_then(|line| line.trace.as_ref()) else {
         return complain(&format!("{question} was not asked, so there is nothing to draw"));
     };
-    match super::trace::drawn(trace, None) {
+    match drawn(trace) {
         Ok(ladder) => print(&format!("\n{question}\n\n{ladder}")),
         Err(error) => complain(&error.to_string()),
     }

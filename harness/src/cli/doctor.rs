@@ -47,7 +47,7 @@ pub(super) struct DoctorArgs {
     listen: Option<Listen>,
 
     /// What the client is: host, viewer or peer; what it says when it joins if absent
-    #[arg(long = "as", value_name = "ROLE", requires = "listen")]
+    #[arg(long = "as", value_name = "ROLE", conflicts_with = "url")]
     role: Option<ClientRole>,
 
     /// How long the client may take to come and to join
@@ -56,7 +56,7 @@ pub(super) struct DoctorArgs {
         default_value = "60s",
         value_name = "TIME",
         value_parser = super::args::parse_duration,
-        requires = "listen"
+        conflicts_with = "url"
     )]
     patience: Duration,
 
@@ -66,7 +66,7 @@ pub(super) struct DoctorArgs {
         default_value = "8s",
         value_name = "TIME",
         value_parser = super::args::parse_duration,
-        requires = "listen"
+        conflicts_with = "url"
     )]
     step: Duration,
 
@@ -216,7 +216,7 @@ async fn examine_client(args: &DoctorArgs, listen: Listen) -> u8 {
         AnyQuestion::Server(_) => None,
     });
     match drawn {
-        Some(question) => draw(&card, question),
+        Some(question) => draw(&card, question, super::trace::drawn_of_client),
         None if !args.ladder.is_empty() => complain("a server is asked that, and this was a client"),
         None => {}
     }
@@ -291,7 +291,7 @@ async fn examine_server(args: &DoctorArgs, url: &str) -> u8 {
     }
     for question in &args.ladder {
         match question {
-            AnyQuestion::Server(question) => draw(&card, *question),
+            AnyQuestion::Server(question) => draw(&card, *question, |trace| super::trace::drawn(trace, None)),
             AnyQuestion::Client(question) => {
                 complain(&format!("a client is asked {question}, and this was a server"))
             }

@@ -105,6 +105,13 @@ pub(super) fn drawn(file: &Path, peer: Option<&str>) -> Result<String, TraceFile
     Ok(ladder.finish(&checker.finish()))
 }
 
+/// The ladder of a client that was examined, without causes: the checker looks for those at both ends, and has one.
+pub(super) fn drawn_of_client(file: &Path) -> Result<String, TraceFileError> {
+    let mut ladder = Ladder::new(None);
+    read(file, |event| ladder.observe(event))?;
+    Ok(ladder.finish(&Diagnosis::default()))
+}
+
 fn code(diagnosis: &Diagnosis) -> u8 {
     let error = |finding: &RuleFinding| finding.severity == Severity::Error;
     if diagnosis.causes.is_empty() && !diagnosis.findings.iter().any(error) {

@@ -2,6 +2,9 @@
 //!
 //! Owns how they are put together. Room names have no slash of their own.
 
+/// The client that the doctor examines, which is no bot: only what it says is in the trace, not what it has.
+pub(crate) const CLIENT: &str = "client";
+
 /// Whether it is the run itself, of one room or of all.
 pub(crate) fn is_run(label: &str) -> bool {
     last_part(label) == "run"

@@ -4,11 +4,11 @@
 
 use crate::engine::ConnectionState;
 use crate::rules::message::{DescriptionKind, Message};
+use crate::trace::label::CLIENT;
 use crate::trace::{FrameWay, TraceEvent, TraceKind};
 
 use super::ClientRole;
 use super::reading::Says;
-use super::watch::CLIENT;
 
 /// An event, by its number in the trace from 1 and its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

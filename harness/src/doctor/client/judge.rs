@@ -200,7 +200,7 @@ impl Judge<'_> {
         let came = |finding: &&RuleFinding| {
             let index = usize::try_from(finding.effect.number.saturating_sub(1)).unwrap_or(usize::MAX);
             finding.severity == Severity::Error
-                && finding.peer != super::watch::CLIENT
+                && finding.peer != crate::trace::label::CLIENT
                 && events.get(index).is_some_and(|event| {
                     matches!(
                         event.event,

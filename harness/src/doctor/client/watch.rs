@@ -16,12 +16,11 @@ use tokio::time::Instant;
 use super::reading::Says;
 use super::{ClientDoctorError, ClientRole, Terms};
 use crate::clock::RunClock;
+use crate::trace::label::CLIENT;
 use crate::trace::{FrameWay, Kept, Recorder, Trace, TraceEvent, TraceKind};
 
 /// The file in the folder.
 pub(super) const TRACE_FILE: &str = "trace.jsonl";
-/// Whose the client's events are.
-pub(super) const CLIENT: &str = "client";
 /// How often the server is asked whether somebody has connected: a caller that waits says nothing.
 const LOOK: Duration = Duration::from_millis(50);
 /// How much later than the doctor the server gives up on a client that does not join.

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use crate::check::Severity;
 use crate::rules::{Diagnosis, EventRef, RuleFinding};
-use crate::trace::label::is_called;
+use crate::trace::label::{CLIENT, is_called};
 
 /// Causes that are written out.
 const MAX_CAUSES: usize = 8;
@@ -30,7 +30,7 @@ pub(super) fn of(ladder: &Ladder, columns: &Columns, diagnosis: &Diagnosis) -> V
 /// Which viewers have a picture.
 fn pictures(lines: &mut Vec<String>, ladder: &Ladder, columns: &Columns) {
     for peer in columns.drawn.iter().flatten().map(|peer| &ladder.peers[*peer]) {
-        if peer.broadcaster {
+        if peer.broadcaster || peer.label == CLIENT {
             continue;
         }
         let label = clipped(&peer.label, 40);

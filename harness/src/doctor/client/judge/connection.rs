@@ -112,7 +112,11 @@ impl Judge<'_> {
                 .filter_map(|exchange| exchange.connected)
                 .collect();
             let first = connected.first().map_or_else(String::new, |at| of(*at));
-            return Told::healthy(format!("{} times, the first time {first}", connected.len()));
+            let times = match connected.len() {
+                1 => "once".to_owned(),
+                times => format!("{times} times, the first time"),
+            };
+            return Told::healthy(format!("{times} {first}"));
         };
         let why = [ClientQuestion::TakesAnswer, ClientQuestion::OwnConnection];
         let why = why.into_iter().filter(|question| question.is_for(self.came.role));
