@@ -54,7 +54,8 @@ impl Node {
         }
         let mut version = Command::new(COMMAND);
         version.arg("--version");
-        Ok(drop(Process::start(version)?))
+        Process::start(version)?;
+        Ok(())
     }
 
     /// Runs the text of a script, as `server.js` in a folder of its own.

@@ -51,9 +51,8 @@ pub(crate) fn addresses(program: String) -> String {
 
 /// The last line of the table: what is said of the run in one sentence.
 fn verdict(said: &str) -> &str {
-    let said = said.lines().filter(|line| !line.is_empty());
-    said.filter(|line| line.starts_with("FAIL") || line.starts_with("PASS"))
-        .next_back()
+    let mut said = said.lines().filter(|line| !line.is_empty());
+    said.rfind(|line| line.starts_with("FAIL") || line.starts_with("PASS"))
         .unwrap_or_default()
 }
 
