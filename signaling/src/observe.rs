@@ -100,7 +100,13 @@ pub struct ObservedHttp<'a> {
 
 /// Called with each half of an HTTP exchange, on the task of its client: hand it on and return.
 #[derive(Clone)]
-pub struct HttpObserver(Arc<dyn Fn(&ObservedHttp<'_>) + Send + Sync>);
+pub struct HttpObserver(
+    #[cfg_attr(
+        not(feature = "http"),
+        expect(dead_code, reason = "there is no client over HTTP")
+    )]
+    Arc<dyn Fn(&ObservedHttp<'_>) + Send + Sync>,
+);
 
 impl HttpObserver {
     /// Wraps a function. It must not block.
