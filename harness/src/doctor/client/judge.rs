@@ -196,7 +196,8 @@ impl Judge<'_> {
     }
 
     fn rules(&self, events: &[TraceEvent], findings: &[RuleFinding]) -> Told {
-        // The bots and the server are known to keep them; what is broken in something that came is the client's.
+        // The bots and the server are known to keep them, so what is broken in a message that came is the client's. What its
+        // datagrams do is its stack's: Chromium keeps the role of an offer that it took back, until it is told of the conflict.
         let came = |finding: &&RuleFinding| {
             let index = usize::try_from(finding.effect.number.saturating_sub(1)).unwrap_or(usize::MAX);
             finding.severity == Severity::Error
@@ -205,15 +206,6 @@ impl Judge<'_> {
                     matches!(
                         event.event,
                         TraceKind::Signaling {
-                            way: FrameWay::In,
-                            ..
-                        } | TraceKind::Stun {
-                            way: FrameWay::In,
-                            ..
-                        } | TraceKind::Dtls {
-                            way: FrameWay::In,
-                            ..
-                        } | TraceKind::Rtp {
                             way: FrameWay::In,
                             ..
                         }

@@ -162,7 +162,7 @@ impl Asked for ClientQuestion {
             Self::NextViewer => "does a viewer's media go on when the next one comes?",
             Self::Returns => "does it watch a broadcaster that has left and come back?",
             Self::AfterChat => "does it go on after a line of chat?",
-            Self::Rules => "does what it sends keep the rules of offer and answer, ICE and DTLS?",
+            Self::Rules => "do its messages keep the rules of offer and answer, and of candidates?",
         }
     }
 }
