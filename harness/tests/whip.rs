@@ -6,6 +6,8 @@
     reason = "a test that cannot go on should stop there, also in its helpers"
 )]
 
+#[path = "whip/flaws.rs"]
+mod flaws;
 mod support;
 
 use std::net::SocketAddr;
@@ -16,7 +18,7 @@ use greenroom::engine::{
 };
 use greenroom::media::codec::Codec;
 use greenroom::trace::{FrameWay, HttpSeen, TraceEvent, TraceKind};
-use greenroom::{Access, DecodeSelection, Flaw, MediaServer, MediaServerConfig, Report, Run};
+use greenroom::{Access, DecodeSelection, MediaServer, MediaServerConfig, Report, Run};
 use greenroom_fixtures::Size;
 use support::{ms, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -212,53 +214,6 @@ async fn a_token_gets_in_and_leaves_no_trace_and_without_it_nobody_does() {
     assert_eq!(story(&exchanges, "broadcaster"), "POST 401");
 }
 
-/// Runs through a server that does one thing wrong.
-async fn wrong(flaw: Flaw) -> (Report, Vec<(String, FrameWay, HttpSeen)>) {
-    let config = MediaServerConfig {
-        flaw: Some(flaw),
-        ..MediaServerConfig::default()
-    };
-    let served = served(config).await;
-    traced(through(served.address).viewers(1).duration(ms(300))).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_flaw_that_bots_meet_stands_in_the_trace_and_is_named_by_its_rule() {
-    let mut missed = Vec::new();
-    for (flaw, expected, rule) in [
-        (Flaw::OkForCreated, "POST 200 PATCH 204 DELETE 200", "WI-01"),
-        // What has no URL is neither told candidates nor ended.
-        (Flaw::NoLocation, "POST 201", "WI-01"),
-        (Flaw::WrongContentType, "POST 201", "WI-01"),
-        (Flaw::AnswersSendrecv, "POST 201 PATCH 204 DELETE 200", "WI-01"),
-        (Flaw::NoCandidates, "POST 201 PATCH 204 DELETE 200", "WI-02"),
-        (Flaw::TrickleAnswered, "POST 201 PATCH 200", "WI-03"),
-        (Flaw::MovedPermanently, "POST 301", "WI-05"),
-    ] {
-        let (report, exchanges) = wrong(flaw).await;
-        let story = story(&exchanges, "broadcaster");
-        assert!(story.starts_with(expected), "{flaw}: {story}");
-        let found = report
-            .findings
-            .iter()
-            .any(|finding| finding.message.contains(rule));
-        if !found {
-            let said: Vec<_> = report
-                .findings
-                .iter()
-                .map(|finding| finding.message.clone())
-                .collect();
-            missed.push(format!("{flaw} is not named by {rule}: {said:?}"));
-        }
-    }
-    assert!(missed.is_empty(), "{missed:#?}");
-    let (_, exchanges) = wrong(Flaw::GuessableSessions).await;
-    let location = exchanges
-        .iter()
-        .find_map(|(.., message)| message.header("location"));
-    assert_eq!(location, Some("/session/1"));
-}
-
 /// An offer as a broadcaster makes it, without candidates, and the connection that it belongs to.
 async fn offer(direction: MediaDirection) -> (String, greenroom::engine::ConnectionHandle) {
     let (events, mut told) = tokio::sync::mpsc::channel(64);
@@ -430,49 +385,4 @@ async fn a_full_server_says_when_to_come_again() {
     );
     let (status, answer) = request(served.address, "POST", "/whip/b", SDP, &offer).await;
     assert_eq!((status, header(&answer, "retry-after")), (503, Some("1")));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn flaws_of_etags_types_and_options_are_what_they_say() {
-    let (offer, _connection) = offer(SENDS).await;
-    let ufrag = offer
-        .lines()
-        .find(|line| line.starts_with("a=ice-ufrag:"))
-        .unwrap();
-    let fragment = format!("{ufrag}\r\na=end-of-candidates\r\n");
-    for (flaw, headers, expected) in [
-        (Flaw::NoIfMatchNeeded, FRAGMENT.to_owned(), 204),
-        (
-            Flaw::StaleEtagTaken,
-            format!("{FRAGMENT}If-Match: \"stale\"\r\n"),
-            204,
-        ),
-        (Flaw::AnyContentType, "If-Match: *\r\n".to_owned(), 204),
-        (Flaw::NoCandidates, format!("{FRAGMENT}If-Match: *\r\n"), 204),
-    ] {
-        let config = MediaServerConfig {
-            flaw: Some(flaw),
-            ..MediaServerConfig::default()
-        };
-        let served = served(config).await;
-        let (status, answer) = request(served.address, "POST", "/whip/a", SDP, &offer).await;
-        assert_eq!(status, 201, "{flaw}: {answer}");
-        assert_eq!(
-            flaw == Flaw::NoCandidates,
-            !answer.contains("a=candidate:"),
-            "{flaw}: {answer}"
-        );
-        let session = header(&answer, "location").unwrap();
-        let (status, answer) = request(served.address, "PATCH", session, &headers, &fragment).await;
-        assert_eq!(status, expected, "{flaw}: {answer}");
-        let (_, answer) = request(served.address, "OPTIONS", "/whip/a", "", "").await;
-        assert!(header(&answer, "accept-post").is_some());
-    }
-    let config = MediaServerConfig {
-        flaw: Some(Flaw::NoAcceptPost),
-        ..MediaServerConfig::default()
-    };
-    let served = served(config).await;
-    let (_, answer) = request(served.address, "OPTIONS", "/whip/a", "", "").await;
-    assert_eq!(header(&answer, "accept-post"), None);
 }

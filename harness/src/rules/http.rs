@@ -123,7 +123,8 @@ struct Session {
     authorized: bool,
     /// Counter-offer that waits for its answer.
     countered: Option<EventRef>,
-    ended: bool,
+    /// Response that ended it.
+    ended: Option<EventRef>,
 }
 
 #[derive(Debug, Default)]
@@ -221,7 +222,7 @@ impl Http {
             let countered = peer.session.countered.as_ref()?;
             let due = countered.at_us.saturating_add(COUNTER_OFFER_US);
             let what = "never answered the counter-offer that came with the 406";
-            (due <= end_us && !peer.session.ended).then(|| {
+            (due <= end_us && peer.session.ended.is_none()).then(|| {
                 let breach = Breach::by(Who::Client, "WE-01", what);
                 told(label, peer.protocol, breach, countered)
             })
@@ -272,10 +273,13 @@ impl Peer {
             return Vec::new();
         };
         let mut broken = teardown::of_any(&asked, status, answer);
+        if asked.method == "PATCH" {
+            broken.extend(teardown::taken(&self.session, &asked, status));
+        }
         broken.extend(match asked.method.as_str() {
             "POST" => setup::answered(self.protocol, &mut self.session, &asked, status, answer, at),
             "PATCH" => patch::answered(&mut self.session, &asked, status, answer),
-            "DELETE" => teardown::answered(&mut self.session, status),
+            "DELETE" => teardown::answered(&mut self.session, status, at),
             "OPTIONS" => teardown::options(&asked, status, answer),
             _ => Vec::new(),
         });

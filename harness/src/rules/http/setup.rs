@@ -3,7 +3,7 @@
 //! Owns these duties.
 
 use super::body::{Body, path_of, same_type};
-use super::{Asked, Breach, Protocol, SDP, Session, Who};
+use super::{Asked, Breach, Protocol, SDP, Session, Who, teardown};
 use crate::rules::finding::EventRef;
 use crate::trace::HttpSeen;
 
@@ -86,9 +86,12 @@ fn created(
         let what = "sent its answer without Content-Type: application/sdp".to_owned();
         broken.push(by_server(what).quoting(kind));
     }
-    if answer.header("location").is_none() {
-        let what = "made a session without a Location, so that nobody can end it".to_owned();
-        broken.push(by_server(what).quoting("no Location"));
+    match answer.header("location") {
+        Some(location) => broken.extend(teardown::placed(location)),
+        None => {
+            let what = "made a session without a Location, so that nobody can end it".to_owned();
+            broken.push(by_server(what).quoting("no Location"));
+        }
     }
     let etag = answer.header("etag");
     if let Some(weak) = etag.filter(|etag| !is_strong(etag)) {

@@ -4,7 +4,11 @@
 
 use super::body::Body;
 use super::{Asked, Breach, Session, Who};
+use crate::rules::finding::EventRef;
 use crate::trace::HttpSeen;
+
+/// Digits of a number that can still be a count, and is no secret: less than 30 bits.
+const MAX_COUNT_DIGITS: usize = 9;
 
 /// A client ends its session.
 pub(super) fn asked(session: &Session, asked: &Asked) -> Vec<Breach> {
@@ -27,12 +31,12 @@ pub(super) fn asked(session: &Session, asked: &Asked) -> Vec<Breach> {
 }
 
 /// A server answers a DELETE.
-pub(super) fn answered(session: &mut Session, status: u16) -> Vec<Breach> {
-    let was_open = session.opened.is_some() && !session.ended;
+pub(super) fn answered(session: &mut Session, status: u16, at: &EventRef) -> Vec<Breach> {
+    let was_open = session.opened.is_some() && session.ended.is_none();
     let by_server = |what: String| vec![Breach::by(Who::Server, "WI-05", what).quoting(status.to_string())];
     match status {
         200..300 => {
-            session.ended = true;
+            session.ended = Some(at.clone());
             session.countered = None;
             Vec::new()
         }
@@ -44,6 +48,36 @@ pub(super) fn answered(session: &mut Session, status: u16) -> Vec<Breach> {
         }
         _ => Vec::new(),
     }
+}
+
+/// A server takes a PATCH: only of a session that has not ended, whatever it said to the DELETE.
+pub(super) fn taken(session: &Session, asked: &Asked, status: u16) -> Vec<Breach> {
+    // What was under way when the session ended may be answered later.
+    let ended = session.ended.as_ref();
+    let ended = ended.filter(|ended| ended.number < asked.event.number);
+    let late = ended.filter(|_| (200..300).contains(&status)).map(|ended| {
+        let what = format!("took a PATCH with {status} after it had ended the session, expected 404");
+        Breach::by(Who::Server, "WI-05", what)
+            .quoting(status.to_string())
+            .because_of(Some(ended.clone()))
+    });
+    late.into_iter().collect()
+}
+
+/// A server says where a session is: somebody who is not its client must not find it (RFC 9725 section 5).
+///
+/// A short number as the last part is a count, and nothing else is taken for guessable. With a query it is not judged: the
+/// secret may be there, and a trace does not hold it.
+pub(super) fn placed(location: &str) -> Option<Breach> {
+    let last = location.rsplit('/').next().unwrap_or_default();
+    let is_count =
+        (1..=MAX_COUNT_DIGITS).contains(&last.len()) && last.bytes().all(|byte| byte.is_ascii_digit());
+    is_count.then(|| {
+        let what = "counts its sessions in their Locations, so that anybody can end one";
+        Breach::by(Who::Server, "WI-05", what)
+            .quoting(format!("Location: {location}"))
+            .warning()
+    })
 }
 
 /// A server answers an OPTIONS.
@@ -83,4 +117,19 @@ pub(super) fn of_any(asked: &Asked, status: u16, answer: &HttpSeen) -> Vec<Breac
         broken.push(by_server(what).warning());
     }
     broken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_is_counted_is_guessable_and_a_random_one_is_not() {
+        for counted in ["/session/1", "https://h/whip/live/2026", "42"] {
+            assert!(placed(counted).is_some(), "{counted}");
+        }
+        for random in ["/session/7f3a9c51d2e84b60", "/s/4820117730", "/s/1?…", "/s/", ""] {
+            assert!(placed(random).is_none(), "{random}");
+        }
+    }
 }
