@@ -88,7 +88,9 @@ pub(super) fn options(asked: &Asked, status: u16, answer: &HttpSeen) -> Vec<Brea
             format!("refused a CORS preflight with {status}; a browser sends no Authorization with it");
         return vec![Breach::by(Who::Server, "WI-05", what).quoting(status.to_string())];
     }
-    if (200..300).contains(&status) && !is_preflight && answer.header("accept-post").is_none() {
+    // A session is patched and not posted to.
+    let says_what = answer.header("accept-post").or(answer.header("accept-patch"));
+    if (200..300).contains(&status) && !is_preflight && says_what.is_none() {
         let what = "answered OPTIONS without Accept-Post: application/sdp";
         return vec![Breach::by(Who::Server, "WI-05", what).warning()];
     }
