@@ -527,24 +527,8 @@ impl CallerBot {
 
     /// What comes in.
     fn on_media(&mut self, at: Instant, kind: EngineEventKind) {
-        let Some(session) = &mut self.session else { return };
-        match kind {
-            EngineEventKind::FirstPacket(_) => self.seen.join.reach(JoinPhase::FirstPacket, at),
-            EngineEventKind::Frame(media, frame) => {
-                session.frame(media, frame);
-                if let Some(at) = session.first_key_at() {
-                    self.seen.join.reach(JoinPhase::FirstFrame, at);
-                }
-                if let Some(at) = session.first_decoded_at() {
-                    self.seen.join.reach(JoinPhase::FirstDecoded, at);
-                }
-            }
-            EngineEventKind::FrameDamaged {
-                media,
-                rtp_time,
-                missing,
-            } => session.damaged(media, rtp_time, missing),
-            _ => {}
+        if let Some(session) = &mut self.session {
+            session.media(at, kind, &mut self.seen.join);
         }
     }
 

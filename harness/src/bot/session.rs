@@ -18,10 +18,11 @@ use tokio::time::Instant;
 use self::sound::SoundTrack;
 use self::video::VideoTrack;
 use super::Shared;
-use crate::engine::{ConnectionHandle, ConnectionId, ConnectionStats, EngineCommand};
+use crate::engine::{ConnectionHandle, ConnectionId, ConnectionStats, EngineCommand, EngineEventKind};
 use crate::measure::av_sync::AvSync;
 use crate::measure::data::DataLog;
 use crate::measure::distribution::Distribution;
+use crate::measure::join::{JoinPhase, JoinTimes};
 use crate::measure::mute::MuteWatch;
 use crate::measure::receiver_estimate::{ReceivedSecond, ReceiverEstimate};
 use crate::media::kind::{MediaKind, PerMedia};
@@ -221,6 +222,28 @@ impl Session {
     pub(crate) fn flows(&self, now: Instant) -> bool {
         self.last_at
             .is_some_and(|at| now.saturating_duration_since(at) <= FLOWS)
+    }
+
+    /// Takes what came in of media, and notes which phases of the join it completes.
+    pub(crate) fn media(&mut self, at: Instant, kind: EngineEventKind, join: &mut JoinTimes) {
+        match kind {
+            EngineEventKind::FirstPacket(_) => join.reach(JoinPhase::FirstPacket, at),
+            EngineEventKind::Frame(media, frame) => {
+                self.frame(media, frame);
+                if let Some(at) = self.first_key_at() {
+                    join.reach(JoinPhase::FirstFrame, at);
+                }
+                if let Some(at) = self.first_decoded_at() {
+                    join.reach(JoinPhase::FirstDecoded, at);
+                }
+            }
+            EngineEventKind::FrameDamaged {
+                media,
+                rtp_time,
+                missing,
+            } => self.damaged(media, rtp_time, missing),
+            _ => {}
+        }
     }
 
     /// Takes a complete frame or sound packet.

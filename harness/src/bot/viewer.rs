@@ -547,23 +547,11 @@ impl ViewerBot {
                     self.note_error(PeerErrorKind::Engine, "connectionState became failed".to_owned());
                 }
             }
-            EngineEventKind::FirstPacket(_) => {
-                self.record.join.reach(JoinPhase::FirstPacket, event.at);
+            media @ (EngineEventKind::FirstPacket(_)
+            | EngineEventKind::Frame(..)
+            | EngineEventKind::FrameDamaged { .. }) => {
+                session.media(event.at, media, &mut self.record.join);
             }
-            EngineEventKind::Frame(media, frame) => {
-                session.frame(media, frame);
-                if let Some(at) = session.first_key_at() {
-                    self.record.join.reach(JoinPhase::FirstFrame, at);
-                }
-                if let Some(at) = session.first_decoded_at() {
-                    self.record.join.reach(JoinPhase::FirstDecoded, at);
-                }
-            }
-            EngineEventKind::FrameDamaged {
-                media,
-                rtp_time,
-                missing,
-            } => session.damaged(media, rtp_time, missing),
             EngineEventKind::DataOpen => session.data_opened(),
             EngineEventKind::Data(message) => session.message(&message, event.at),
             EngineEventKind::Stats(stats) => session.statistics(*stats),

@@ -543,7 +543,7 @@ fn leaves(value: &Value) -> Vec<(String, &Value)> {
 }
 
 #[cfg(test)]
-#[allow(
+#[expect(
     clippy::panic,
     reason = "a helper of a test fails by panicking, as the test does"
 )]
